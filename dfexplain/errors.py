@@ -1,0 +1,94 @@
+"""Every error that dfexplain raises on purpose.
+
+DfExplainError                  code, message; the CLI and the app catch this and nothing wider
+├── InputError                  the file that was handed in
+│   ├── FileRefused             not a regular file, a URL, a reference to another file, too large
+│   ├── NotAVideo               no decodable video track in it
+│   └── LimitExceeded           decoding needed more memory, time, pixels or frames than allowed
+├── WeightsError                the weights that were asked for
+│   ├── WeightsNotFound         no such folder, repository or revision
+│   ├── WeightsRefused          a file of the folder is broken, hostile or does not belong
+│   └── HubUnavailable          the Hub does not answer and nothing is cached
+└── SettingError                an option or a config value out of its range
+
+Each class has a stable `code`, shown to users and used by scripts. Third-party errors are translated
+where they arise, with `raise ... from`.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DfExplainError",
+    "FileRefused",
+    "HubUnavailable",
+    "InputError",
+    "LimitExceeded",
+    "NotAVideo",
+    "SettingError",
+    "WeightsError",
+    "WeightsNotFound",
+    "WeightsRefused",
+]
+
+
+class DfExplainError(Exception):
+    """Base of the tree. `str(error)` is one line: what was expected, what came, what to do."""
+
+    code = "error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class InputError(DfExplainError):
+    """The file that was handed in cannot be used."""
+
+    code = "input"
+
+
+class FileRefused(InputError):
+    """The path is not a plain file of an accepted container and size."""
+
+    code = "file-refused"
+
+
+class NotAVideo(InputError):
+    """No frame could be decoded from the file."""
+
+    code = "not-a-video"
+
+
+class LimitExceeded(InputError):
+    """Decoding was stopped at a limit on pixels, frames, memory or time."""
+
+    code = "limit-exceeded"
+
+
+class WeightsError(DfExplainError):
+    """The weights that were asked for cannot be used."""
+
+    code = "weights"
+
+
+class WeightsNotFound(WeightsError):
+    """There is no such weights folder, repository or revision."""
+
+    code = "weights-not-found"
+
+
+class WeightsRefused(WeightsError):
+    """A file of the weights folder is broken, hostile or does not belong to the others."""
+
+    code = "weights-refused"
+
+
+class HubUnavailable(WeightsError):
+    """The Hub does not answer and the weights are not in the cache."""
+
+    code = "hub-unavailable"
+
+
+class SettingError(DfExplainError):
+    """An option or a config value is outside its range."""
+
+    code = "setting"
