@@ -6,9 +6,12 @@ encoded by one thread, so that the same frames give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from pathlib import Path
 
+import av
 import numpy as np
 from av.codec.context import CodecContext
 from av.packet import Packet
@@ -16,11 +19,15 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from dfexplain.errors import SettingError
 
-__all__ = ["h264_roundtrip"]
+__all__ = ["h264_roundtrip", "write", "write_timed"]
+
+_CLOCK = 90000
+"""Ticks a second of written files, fine enough for any frame rate in use."""
 
 
 def _yuv(rgb: NDArray[np.uint8], pix_fmt: str) -> VideoFrame:
@@ -83,3 +90,85 @@ def h264_roundtrip(
         )
         for picture in decoded
     ]
+
+
+def write_timed(
+    path: str | Path,
+    frames: Iterable[tuple[float, NDArray[np.uint8]]],
+    fps: float,
+    *,
+    crf: int = 20,
+    preset: str = "medium",
+    pix_fmt: str = "yuv420p",
+    threads: int = 1,
+    options: Mapping[str, str] | None = None,
+) -> Path:
+    """Write (time_s, RGB) pairs, times rising, as H.264 in MP4; see `write` for the rest.
+
+    `fps` only tells the encoder what to expect. Nothing is left behind when it fails.
+    """
+    if not 0 < fps < math.inf:
+        raise SettingError(f"fps must be above 0, but got {fps}. 25 is usual.")
+    target = Path(path).absolute()
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with av.open(
+            f"file:{part}", "w", format="mp4", options={"movflags": "+faststart"}
+        ) as container:
+            stream: VideoStream | None = None
+            for time_s, rgb in frames:
+                picture = _yuv(rgb, pix_fmt)
+                if stream is None:
+                    rate = Fraction(fps).limit_denominator(1001)
+                    settings = {"preset": preset, "crf": str(crf), "threads": str(threads)}
+                    stream = container.add_stream(
+                        "libx264", rate=rate, options=settings | dict(options or {})
+                    )
+                    stream.width, stream.height = picture.width, picture.height
+                    stream.pix_fmt = pix_fmt
+                    stream.codec_context.time_base = Fraction(1, _CLOCK)
+                    _tag(stream.codec_context)
+                elif (picture.width, picture.height) != (stream.width, stream.height):
+                    raise SettingError(
+                        f"frames must all have one size, but got {picture.width} x "
+                        f"{picture.height} px after {stream.width} x {stream.height}. Resize them."
+                    )
+                picture.pts, picture.time_base = round(time_s * _CLOCK), Fraction(1, _CLOCK)
+                container.mux(stream.encode(picture))
+            if stream is None:
+                raise SettingError("frames must hold a picture, but got none. Pass at least one.")
+            container.mux(stream.encode(None))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def write(
+    path: str | Path,
+    frames: Iterable[NDArray[np.uint8]],
+    fps: float,
+    *,
+    crf: int = 20,
+    preset: str = "medium",
+    pix_fmt: str = "yuv420p",
+    threads: int = 1,
+    options: Mapping[str, str] | None = None,
+) -> Path:
+    """Write RGB uint8 pictures (H, W, 3) of one size as H.264 in MP4, ready for streaming.
+
+    Odd sides grow by one pixel. `crf` 0 to 51, lower is better; `preset` and further `options` are
+    libx264's. The same frames and `threads` give the same bytes. Returns the absolute path.
+    Raises SettingError for no frames, mixed sizes or an fps that is not positive.
+    """
+    timed = ((number / fps, rgb) for number, rgb in enumerate(frames))
+    return write_timed(
+        path,
+        timed,
+        fps,
+        crf=crf,
+        preset=preset,
+        pix_fmt=pix_fmt,
+        threads=threads,
+        options=options,
+    )

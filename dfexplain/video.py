@@ -1,7 +1,285 @@
-"""The one reader and writer of video."""
+"""The one reader and writer of video: open safely, probe, sample by presentation time; H.264 out.
+
+This process never parses a byte of a file that was handed in: it looks at the path, hashes the
+content and lets `decode` read it inside a `cage`. Frames arrive one by one, so memory stays bounded
+by a few frames whatever the length of the file.
+"""
 
 from __future__ import annotations
 
-from dfexplain.encode import h264_roundtrip
+import hashlib
+import json
+import math
+import os
+import re
+import stat
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
-__all__ = ["h264_roundtrip"]
+import numpy as np
+
+from dfexplain.cage import Cage, Limits
+from dfexplain.encode import h264_roundtrip, write, write_timed
+from dfexplain.errors import FileRefused, LimitExceeded, NotAVideo
+from dfexplain.structures import Frame, Sampling, VideoInfo
+from dfexplain.tonemap import tone_map
+
+__all__ = [
+    "PLAYBACK_S",
+    "FrameStream",
+    "Limits",
+    "h264_roundtrip",
+    "probe",
+    "reencode_for_playback",
+    "sample",
+    "write",
+]
+
+PLAYBACK_S = 300.0
+"""A playback copy holds at most so many seconds."""
+
+_CHILD = "dfexplain.decode"
+_FRAME_HEAD = struct.Struct("<qdIIIB")  # as in decode.FRAME_HEAD: that module is for the child only
+_HASH_BYTES = 1 << 22
+_SIGN_OF_LIFE_S = 0.4
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:")  # two letters and more: C: is a drive
+
+
+def _shown(path: str) -> str:
+    """A file's base name for messages: printable, at most 50 characters."""
+    name = re.split(r"[/\\]", path.rstrip("/\\"))[-1] or path
+    name = "".join(character if character.isprintable() else "?" for character in name)
+    return name if len(name) <= 50 else name[:47] + "..."
+
+
+def _plain_file(path: str | Path) -> Path:
+    """The absolute path of a regular file that is not empty; links are followed to it.
+
+    Raises FileRefused for anything else, before any reader could hang on it or leave the machine.
+    """
+    text, name = os.fspath(path), _shown(os.fspath(path))
+    try:
+        resolved = Path(path).resolve(strict=True)
+        status = resolved.lstat()
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links
+        if _ADDRESS.match(text):
+            rule = "be a file on this machine, but got an address. Save the video first."
+        elif isinstance(error, PermissionError):
+            rule = "be readable, but access is denied. Change its permissions."
+        else:
+            rule = "exist, but no such file was found. Check the path."
+        raise FileRefused(f"{name} must {rule}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise FileRefused(f"{name} must be a video file, but got a folder. Name the files in it.")
+    if not stat.S_ISREG(status.st_mode):
+        raise FileRefused(f"{name} must be a regular file, but got a pipe or device. Save it.")
+    if status.st_size == 0:
+        raise FileRefused(f"{name} must hold a video, but it is empty. Copy it again.")
+    return resolved
+
+
+class FrameStream:
+    """The wanted frames of one file, in time order; made by `sample`.
+
+    Iterate over it for `Frame`s, or over `events()` to hear of slow files too. Use it as a context
+    manager: closing it kills the child process at once, as does losing it. `decoded` counts the
+    frames so far; `notes` says, in short English phrases, what was odd about the file, and is
+    complete after the last frame.
+    """
+
+    def __init__(self, path: str | Path, wish: dict[str, object], limits: Limits):
+        self._path = _plain_file(path)
+        self._name = _shown(os.fspath(path))
+        self._file = Path(path).name
+        self._limits = limits
+        self._info: VideoInfo | None = None
+        self._wanted = 0
+        self._rotation = 0
+        self.decoded = 0
+        self.notes: list[str] = []
+        request: dict[str, object] = {
+            "path": str(self._path),
+            "pixels": limits.pixels,
+            "memory_bytes": limits.memory_bytes,
+            "cpu_s": limits.cpu_s,
+        }
+        self._cage = Cage(_CHILD, request | wish, limits, self._name)
+        self._events = self._receive()
+
+    @property
+    def info(self) -> VideoInfo:
+        """What is known of the file; waits until it is. Raises the errors of `sample`."""
+        while self._info is None:
+            if next(self._events, None) is not None:
+                raise AssertionError("a frame came before the description of its file")
+        return self._info
+
+    @property
+    def wanted(self) -> int:
+        """How many frames the sampling asks for, with those that a truncated file lacks."""
+        return self._wanted if self.info else 0
+
+    def events(self) -> Iterator[Frame | None]:
+        """Frames as they come, and None about twice a second while none is ready.
+
+        The first frame comes after `info` is known. Raises the errors of `sample`.
+        """
+        return self._events
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (event for event in self._events if event is not None)
+
+    def _receive(self) -> Iterator[Frame | None]:
+        sha256 = hashlib.sha256()
+        size_bytes = 0
+        said = time.monotonic()
+        try:
+            with self._path.open("rb") as file:
+                while chunk := file.read(_HASH_BYTES):
+                    sha256.update(chunk)
+                    size_bytes += len(chunk)
+                    if time.monotonic() - said > _SIGN_OF_LIFE_S:
+                        said = time.monotonic()
+                        yield None
+        except OSError as error:
+            self.close()
+            raise FileRefused(
+                f"{self._name} must be readable, but reading failed ({error.strerror}). "
+                "Check the file."
+            ) from error
+        with self._cage:
+            while True:
+                kind, content = self._cage.read(self._limits.pixels * 6 + (1 << 16))
+                if kind == b"B":
+                    yield None
+                elif kind == b"F" and self._info is not None:
+                    self.decoded += 1
+                    yield self._frame(content)
+                elif kind == b"I" and self._info is None:
+                    self._take_info(json.loads(content), sha256.hexdigest(), size_bytes)
+                    yield None
+                elif kind == b"D":
+                    self._finish(int(json.loads(content)["damaged"]))
+                    return
+                elif kind == b"E":
+                    raise self._refusal(json.loads(content))
+                else:
+                    raise NotAVideo(f"{self._name} made the decoder answer out of turn.")
+
+    def _take_info(self, said: dict[str, Any], sha256: str, size_bytes: int) -> None:
+        fps, duration_s = said["fps"], said["duration_s"]
+        self._rotation = round(said["rotation_deg"] / 90) % 4 * 90
+        width, height = int(said["width_px"]), int(said["height_px"])
+        if self._rotation % 180:
+            width, height = height, width
+        self._info = VideoInfo(
+            file=self._file,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            container=str(said["container"]),
+            codec=str(said["codec"]),
+            pixel_format=str(said["pixel_format"]),
+            width_px=width,
+            height_px=height,
+            rotation_deg=self._rotation,
+            fps=None if fps is None or not math.isfinite(fps) else float(fps),
+            duration_s=float(duration_s),
+            frame_count=int(said["frame_count"]),
+        )
+        self._wanted = int(said["wanted"])
+        self.notes += [str(note) for note in said["notes"]]
+
+    def _frame(self, content: bytearray) -> Frame:
+        index, time_s, width, height, line_bytes, transfer = _FRAME_HEAD.unpack_from(content)
+        depth = np.dtype("<u2") if transfer else np.dtype("u1")
+        lines = np.frombuffer(content, np.uint8, offset=_FRAME_HEAD.size)
+        lines = lines[: height * line_bytes].reshape(height, line_bytes)
+        pixels = lines[:, : width * 3 * depth.itemsize].view(depth).reshape(height, width, 3)
+        rgb = tone_map(pixels, transfer) if transfer else pixels
+        rgb = np.ascontiguousarray(np.rot90(rgb, self._rotation // 90))
+        return Frame(index=index, time_s=time_s, rgb=rgb)
+
+    def _finish(self, damaged: int) -> None:
+        if damaged:
+            self.notes.append(f"{damaged} damaged pictures were left out")
+        if self.decoded < self._wanted:
+            self.notes.append(f"{self.decoded} of {self._wanted} wanted frames were read")
+
+    def _refusal(self, said: dict[str, Any]) -> NotAVideo | LimitExceeded:
+        text = "".join(c for c in str(said["text"])[:60] if c.isprintable())
+        if said["code"] == LimitExceeded.code:
+            return LimitExceeded(
+                f"{self._name} must stay within the limits, but {text}. Re-encode it smaller."
+            )
+        return NotAVideo(f"{self._name} must hold a readable video, but got: {text}.")
+
+    def close(self) -> None:
+        """Kill the child, if it still runs. May be called again."""
+        self._cage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _wish(
+    sampling: Sampling, until_s: float | None = None, max_side: int | None = None
+) -> dict[str, object]:
+    return {
+        "frames": sampling.frames,
+        "fps": sampling.fps,
+        "every": sampling.every,
+        "max_frames": sampling.max_frames,
+        "until_s": until_s,
+        "max_side": max_side,
+    }
+
+
+def sample(
+    path: str | Path, sampling: Sampling | None = None, limits: Limits | None = None
+) -> FrameStream:
+    """Start reading the frames of a file that `sampling` asks for.
+
+    N frames are those nearest to the middles of N equal parts of the duration, `fps` those nearest
+    to the multiples of 1 / fps, `every` every k-th. Times count from the first frame. Where the
+    file ends before its declared end, the frames that it lacks count as wanted. Frames of long
+    files are reached through key frames where that saves much; `notes` says so.
+
+    Raises FileRefused at once for a path that is no plain file. Reading the stream raises NotAVideo
+    when no picture can be decoded and LimitExceeded when decoding was stopped at one of `limits`.
+    """
+    return FrameStream(path, _wish(sampling or Sampling()), limits or Limits())
+
+
+def probe(path: str | Path, limits: Limits | None = None) -> VideoInfo:
+    """Describe a file: reads all of it once, decodes its first picture. Raises as `sample` does."""
+    first = Sampling(frames=None, every=1 << 40)
+    with FrameStream(path, _wish(first), limits or Limits()) as stream:
+        return stream.info
+
+
+def reencode_for_playback(
+    path: str | Path, out: str | Path, max_px: int = 1280, limits: Limits | None = None
+) -> Path:
+    """Make a copy that browsers play: H.264 in MP4, the longer side at most `max_px`, no sound.
+
+    Frames keep their times, so that a time in the player is a time in the report. At most the
+    first `PLAYBACK_S` seconds and 60 frames a second. Raises as `sample` does.
+    """
+    all_frames = Sampling(frames=None, every=1, max_frames=round(60 * PLAYBACK_S))
+    wish = _wish(all_frames, PLAYBACK_S, max_px)
+    with FrameStream(path, wish, limits or Limits()) as stream:
+        fps = stream.info.fps or 25.0
+        timed = ((frame.time_s, frame.rgb) for frame in stream)
+        return write_timed(out, timed, fps, crf=23, preset="veryfast", threads=2)

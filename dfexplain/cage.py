@@ -1,0 +1,226 @@
+"""The child process in which untrusted bytes are decoded: both ends of it.
+
+FFmpeg gets new CVEs every month, so no byte of a user's file is parsed in this process. The child
+is a fresh interpreter (isolated, no start-up code of site packages, an empty environment) that is
+told what to do by one JSON object on its standard input and answers with messages on its standard
+output: one byte of kind, eight of size, then the content, which is checked like any other input. A
+child that crashes, falls silent or goes over a limit is killed and becomes one InputError.
+
+On POSIX the child gives up its rights before it looks at the file (`confine`): memory, CPU time, no
+file written, and one more descriptor to open, which the file itself takes: none is left for another
+file or a socket. Windows has no such limits in the standard library; there the time limits remain.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dfexplain.errors import LimitExceeded, NotAVideo
+
+__all__ = ["Cage", "Channel", "Limits", "confine", "confine_threads"]
+
+_HEAD = struct.Struct("<cQ")
+_MESSAGE_BYTES = 1 << 20
+_PIPE_BYTES = 1 << 20
+_BEAT_S = 0.4
+_START = "import sys; sys.path[:] = {paths!r}; import {module}; {module}.main()"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one file may cost. `pixels` of a picture, address space, CPU time of the child.
+
+    `silence_s` is the longest wait for one sign of life (a sound child gives two a second),
+    `wait_s` the sum of all waits for the child; time the caller spends with a frame does not count.
+    """
+
+    pixels: int = 4096 * 4096
+    memory_bytes: int = 3 << 30
+    cpu_s: int = 900
+    wait_s: float = 900.0
+    silence_s: float = 20.0
+
+
+class Cage:
+    """The parent's end: starts `module.main()` in a child and reads its messages.
+
+    `subject` names the file in error messages. Closing it, or losing the last reference to it,
+    kills the child at once.
+    """
+
+    def __init__(self, module: str, request: dict[str, object], limits: Limits, subject: str):
+        self._limits = limits
+        self._subject = subject
+        self._waited_s = 0.0
+        root = str(Path(__file__).resolve().parent.parent)
+        paths = [root, *(path for path in sys.path if path and path != root)]
+        windows = {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if os.name == "nt" else {}
+        code = _START.format(paths=paths, module=module)
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-X", "utf8", "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            env=windows,
+            cwd=root,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._stdout = self._process.stdout
+        if sys.platform == "linux":
+            import fcntl
+
+            fcntl.fcntl(self._stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        try:
+            with self._process.stdin as stdin:
+                stdin.write(json.dumps(request).encode())
+        except BrokenPipeError:
+            pass  # a child that died at once is noticed by the first read
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child."""
+        return self._process.pid
+
+    def read(self, largest: int = _MESSAGE_BYTES) -> tuple[bytes, bytearray]:
+        """The next message: its kind (one byte) and content, at most `largest` bytes of it.
+
+        Raises NotAVideo when the child crashed, LimitExceeded when it was stopped at a limit.
+        """
+        patience_s = min(self._limits.silence_s, self._limits.wait_s - self._waited_s)
+        alarm = threading.Timer(max(patience_s, 0.0), self._process.kill)
+        alarm.daemon = True
+        begin = time.monotonic()
+        alarm.start()
+        try:
+            kind, size = _HEAD.unpack(self._exactly(_HEAD.size))
+            if size > max(largest, _MESSAGE_BYTES):
+                raise NotAVideo(f"{self._subject} made the decoder answer out of turn.")
+            content = self._exactly(size)
+        except EOFError as end:
+            late = time.monotonic() - begin >= patience_s
+            raise self._why_it_ended(late) from end
+        finally:
+            alarm.cancel()
+            self._waited_s += time.monotonic() - begin
+        return kind, content
+
+    def _exactly(self, size: int) -> bytearray:
+        content = bytearray(size)
+        view = memoryview(content)
+        while view:
+            count = self._stdout.readinto(view)  # type: ignore[attr-defined]
+            if not count:
+                raise EOFError
+            view = view[count:]
+        return content
+
+    def _why_it_ended(self, late: bool) -> LimitExceeded | NotAVideo:
+        self.close()
+        if late:
+            return LimitExceeded(
+                f"{self._subject} must give up its frames in time, but the decoder stood still "
+                "and was stopped. Re-encode the file."
+            )
+        status = self._process.returncode
+        if status in {-9, -24, -25}:  # SIGKILL, SIGXCPU, SIGXFSZ: sent by the system, not by us
+            return LimitExceeded(
+                f"{self._subject} must stay within the limits on memory and CPU time, but the "
+                "decoder was stopped at one. Cut the file."
+            )
+        return NotAVideo(f"{self._subject} must hold a video, but the decoder broke down on it.")
+
+    def close(self) -> None:
+        """Kill the child, if it still runs, and wait until it is gone. May be called again."""
+        self._process.kill()
+        self._process.wait()
+        self._stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_stdout"):
+            self.close()
+
+
+class Channel:
+    """The child's end: takes the request and sends messages on descriptors 0 and 1."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def request(self) -> dict[str, object]:
+        """The one JSON object that the parent sent."""
+        with open(0, "rb", closefd=False) as stdin:
+            request: dict[str, object] = json.load(stdin)
+        return request
+
+    def send(self, kind: bytes, *parts: bytes | memoryview) -> None:
+        """Send one message; blocks while the parent is busy, which bounds the memory of both."""
+        views = [memoryview(part).cast("B") for part in parts]
+        for view in (memoryview(_HEAD.pack(kind, sum(map(len, views)))), *views):
+            while view:
+                view = view[os.write(1, view) :]
+        self._last = time.monotonic()
+
+    def send_json(self, kind: bytes, content: dict[str, object]) -> None:
+        """Send a JSON object."""
+        self.send(kind, json.dumps(content).encode())
+
+    def beat(self) -> None:
+        """Give a sign of life if none was given for a while."""
+        if time.monotonic() - self._last > _BEAT_S:
+            self.send(b"B")
+
+
+def confine(memory_bytes: int, cpu_s: int) -> None:
+    """Give up, in the child and for good, what reading one file does not need (POSIX only)."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limits = {
+        resource.RLIMIT_AS: memory_bytes,
+        resource.RLIMIT_CPU: cpu_s,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: 4,  # 0, 1, 2 are taken; the video becomes 3
+    }
+    for limit, value in limits.items():
+        hard = resource.getrlimit(limit)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        try:
+            resource.setrlimit(limit, (value, value))
+        except (OSError, ValueError):  # macOS refuses some values of RLIMIT_AS
+            if limit != resource.RLIMIT_AS:
+                raise
+
+
+def confine_threads() -> None:
+    """Forbid new processes and threads; called once the decoder has its own (POSIX only)."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
