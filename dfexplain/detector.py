@@ -1,0 +1,219 @@
+"""Detector: a video goes in, signs of life come out, and at the end a VideoReport."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfexplain import aggregate, calibration, lanes, video
+from dfexplain.engine import Engine, EngineOutput
+from dfexplain.faces import FaceDetector
+from dfexplain.hub import Weights
+from dfexplain.structures import (
+    Coverage,
+    FaceTrack,
+    Frame,
+    Lane,
+    Preview,
+    Progress,
+    Sampling,
+    TrackScores,
+    VideoReport,
+)
+from dfexplain.tracks import TrackedFace, Tracker, crop_face
+
+__all__ = ["NOT_CHECKED", "Detector"]
+
+# Frames handled at once: as many faces as the engine scores in one batch, for one person.
+CHUNK = 8
+PREVIEW_PX = 640
+JPEG_QUALITY = 88
+NOT_CHECKED = (
+    "sound and voices",
+    "whether lips match the words",
+    "wholly synthetic pictures or people",
+    "edits outside faces",
+    "where the file comes from",
+)
+
+
+def _jpeg(rgb: NDArray[np.uint8]) -> bytes:
+    done, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    )
+    if not done:
+        raise RuntimeError("OpenCV could not encode a JPEG.")
+    return data.tobytes()
+
+
+def _preview(frame: Frame) -> Preview:
+    scale = min(1.0, PREVIEW_PX / max(frame.rgb.shape[:2]))
+    rgb = frame.rgb
+    if scale < 1.0:
+        size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return Preview(frame.index, frame.time_s, _jpeg(rgb), scale)
+
+
+class _Scored:
+    """The scores of one track so far, row by row as the tracker yields them."""
+
+    def __init__(self) -> None:
+        self.time_s: list[float] = []
+        self.outputs: list[EngineOutput] = []
+        self.crops_jpeg: list[bytes] = []
+
+    def add(self, face: TrackedFace, crop: NDArray[np.uint8], row: EngineOutput) -> None:
+        self.time_s.append(face.time_s)
+        self.crops_jpeg.append(_jpeg(crop))
+        self.outputs.append(row)
+
+    def logits(self) -> NDArray[np.float64]:
+        return np.concatenate([o.logit for o in self.outputs])
+
+    def finished(self) -> TrackScores:
+        return TrackScores(
+            logit=self.logits(),
+            evidence=np.concatenate([o.evidence for o in self.outputs]),
+            features=np.concatenate([o.features for o in self.outputs]),
+            crops_jpeg=tuple(self.crops_jpeg),
+        )
+
+
+class Detector:
+    """One set of weights, ready to analyse videos one after another.
+
+    The same file, weights and sampling give the same report, but for its run times.
+    """
+
+    def __init__(self, weights: Weights, *, device: str = "cpu") -> None:
+        self.weights = weights
+        self._engine = Engine(weights.config, weights.state, device=device)
+        self._faces = FaceDetector()
+
+    def analyze(
+        self, path: str | Path, sampling: Sampling | None = None
+    ) -> Iterator[Progress | VideoReport]:
+        """Analyse one file. Yields `Progress` and, last, the `VideoReport`.
+
+        Closing the generator stops the decoding child at once. Raises InputError (FileRefused,
+        NotAVideo, LimitExceeded) with one line that says what is wrong with the file.
+        """
+        sampling = sampling or Sampling()
+        clock = {"start": time.perf_counter(), "score": 0.0, "faces": 0.0}
+        tracker = Tracker(self._faces)
+        scored: dict[int, _Scored] = defaultdict(_Scored)
+        previews: list[Preview] = []
+        yield Progress("open", 0, 1)
+        with video.sample(path, sampling) as stream:
+            frames = iter(stream)
+            while chunk := list(islice(frames, CHUNK)):
+                began = time.perf_counter()
+                faces = tracker.update(chunk)
+                clock["faces"] += time.perf_counter() - began
+                began = time.perf_counter()
+                self._score(chunk, faces, scored)
+                clock["score"] += time.perf_counter() - began
+                previews += [_preview(frame) for frame in chunk]
+                yield Progress(
+                    "read",
+                    stream.decoded,
+                    stream.wanted,
+                    previews[-1],
+                    tuple(
+                        (str(key + 1), np.array(track.time_s), track.logits())
+                        for key, track in scored.items()
+                    ),
+                )
+            info, notes = stream.info, list(stream.notes)
+            coverage_of = (stream.wanted, stream.decoded)
+        yield Progress("score", len(previews), len(previews))
+        tracks = tracker.finish()
+        coverage = Coverage(*coverage_of, with_face=tracks.frames_with_face)
+        found = self._lanes(tracks.tracks, scored)
+        outside = {
+            lane.track_id: reason
+            for lane in aggregate.judged(found)
+            if (reason := lanes.outside(lane, self.weights)) is not None
+        }
+        verdict = aggregate.decide(
+            found, coverage, self.weights.calibration, frozenset(outside)
+        )
+        if coverage.decoded < coverage.wanted:
+            notes.append(f"{coverage.decoded} of {coverage.wanted} frames could be read")
+        notes += [f"face {name}: {reason}" for name, reason in outside.items()]
+        notes += [
+            f"face {lane.track_id}: seen in {len(lane)} frames, too few to be judged"
+            for lane in found
+            if len(lane) < aggregate.MIN_FRAMES
+        ]
+        if self.weights.calibration is None:
+            notes.append("the weights carry no calibration: scores are not probabilities")
+        analysable = verdict.score is not None
+        spans = [
+            span
+            for lane in aggregate.judged(found)
+            if analysable and self.weights.calibration and lane.track_id not in outside
+            for span in aggregate.segments(
+                lane, self.weights.calibration.threshold, self.weights.calibration
+            )
+        ]
+        total = time.perf_counter() - clock["start"]
+        yield VideoReport(
+            info=info,
+            weights=self.weights.info,
+            calibration=self.weights.calibration,
+            sampling=sampling,
+            verdict=verdict,
+            coverage=coverage,
+            segments=tuple(sorted(spans, key=lambda s: (s.start_s, s.track_id))),
+            lanes=tuple(found) if analysable else (),
+            cuts_s=tracks.cuts_s,
+            previews=tuple(previews),
+            heat_scale=self.weights.heat_scale,
+            notes=tuple(notes),
+            not_checked=NOT_CHECKED,
+            run_times_s={
+                "faces": clock["faces"],
+                "score": clock["score"],
+                "read": total - clock["faces"] - clock["score"],
+                "total": total,
+            },
+        )
+
+    def _score(
+        self, chunk: list[Frame], faces: list[TrackedFace], scored: dict[int, _Scored]
+    ) -> None:
+        if not faces:
+            return
+        config = self.weights.config
+        crops = np.stack(
+            [
+                crop_face(
+                    chunk[face.position].rgb, face.box_xyxy, config.crop_margin, config.crop_px
+                )
+                for face in faces
+            ]
+        )
+        output = self._engine.run(crops)
+        for i, face in enumerate(faces):
+            row = EngineOutput(*(column[i : i + 1] for column in output))
+            scored[face.track_key].add(face, crops[i], row)
+
+    def _lanes(self, tracks: dict[int, FaceTrack], scored: dict[int, _Scored]) -> list[Lane]:
+        pairs = [(track, scored[key].finished()) for key, track in tracks.items()]
+        out = []
+        for name, (track, scores) in zip(lanes.names(), lanes.join(pairs, self.weights), strict=False):
+            p = None
+            if self.weights.calibration is not None:
+                p = calibration.p_fake(self.weights.calibration, scores.logit)
+            score = aggregate.lane_score(scores.logit)
+            out.append(Lane(name, track, scores, score, p))
+        return out
