@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -58,7 +59,7 @@ class Cage:
     kills the child at once.
     """
 
-    def __init__(self, module: str, request: dict[str, object], limits: Limits, subject: str):
+    def __init__(self, module: str, request: Mapping[str, object], limits: Limits, subject: str):
         self._limits = limits
         self._subject = subject
         self._waited_s = 0.0
@@ -107,7 +108,7 @@ class Cage:
         try:
             kind, size = _HEAD.unpack(self._exactly(_HEAD.size))
             if size > max(largest, _MESSAGE_BYTES):
-                raise NotAVideo(f"{self._subject} made the decoder answer out of turn.")
+                raise NotAVideo(f"{self._subject} made the decoder answer nonsense.")
             content = self._exactly(size)
         except EOFError as end:
             late = time.monotonic() - begin >= patience_s
@@ -184,7 +185,7 @@ class Channel:
                 view = view[os.write(1, view) :]
         self._last = time.monotonic()
 
-    def send_json(self, kind: bytes, content: dict[str, object]) -> None:
+    def send_json(self, kind: bytes, content: Mapping[str, object]) -> None:
         """Send a JSON object."""
         self.send(kind, json.dumps(content).encode())
 

@@ -173,7 +173,7 @@ def _info(reader: Reader, plan: Plan, frame: VideoFrame, size: tuple[int, int]) 
     if frame.interlaced_frame:
         notes.append("the video is interlaced and was not deinterlaced")
     if not survey.timed:
-        notes.append("the file has no presentation times; those of its packets were used")
+        notes.append("presentation times are missing or jump back; frames were counted instead")
     duration_s = float((plan.end_tick - plan.grid[0]) * survey.tick_s)
     return {
         "container": reader.format,

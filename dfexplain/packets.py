@@ -91,8 +91,10 @@ def _length_bytes(codec: str, extradata: bytes | None) -> int:
 
 
 def _hidden(codec: str, packet: Packet[Any]) -> bool:
-    """Whether a packet shows no picture: cut away by an edit list, or VP8's alternate reference."""
-    if packet.is_discard:
+    """Whether a packet shows no (whole) picture: incomplete, outside the edit list, or VP8's
+    alternate reference.
+    """
+    if packet.is_discard or packet.is_corrupt:
         return True
     return codec == "vp8" and packet.size > 0 and not memoryview(packet)[0] & 0x10
 
@@ -117,7 +119,12 @@ class Reader:
         self.codec: VideoCodecContext = self._stream.codec_context
         self._packets: Iterator[Packet[Any]] = iter(())
         self._position: int | None = None
-        self.survey = Survey(tick_s=self._stream.time_base or Fraction(1, av.time_base))
+        self.survey = Survey(
+            tick_s=self._stream.time_base or Fraction(1, av.time_base),
+            timed=not (
+                self.format == "avi" and self.codec.has_b_frames
+            ),  # AVI has decode times only
+        )
 
     def _open(self) -> None:
         self._container: InputContainer = av.open(
@@ -135,16 +142,26 @@ class Reader:
         survey, codec = self.survey, self.codec.name
         nal_codec = codec in {"h264", "hevc"}
         length_bytes = _length_bytes(codec, self.codec.extradata) if nal_codec else 0
-        top_layer, end_s, first = 0, 0.0, None
+        top_layer, end_s, shift = 0, 0.0, 0
+        first: int | None = None
+        last_dts: int | None = None
         try:
             for packet in self._container.demux():
                 self._channel.beat()
                 tick = packet.dts if packet.pts is None else packet.pts
-                if tick is None or packet.is_corrupt:
+                if tick is None:
                     continue
-                end_s = max(end_s, float((tick + (packet.duration or 0)) * packet.time_base))
+                length = packet.duration or 0
                 if packet.stream_index != self._stream.index:
+                    end_s = max(end_s, float((tick + length) * packet.time_base))
                     continue
+                if packet.dts is not None:
+                    if last_dts is not None and packet.dts < last_dts:  # two recordings in a row
+                        survey.timed = False
+                        shift += last_dts - packet.dts + length
+                    last_dts = packet.dts
+                tick += shift
+                end_s = max(end_s, float((tick + length) * packet.time_base))
                 spare, layer = False, 0
                 if nal_codec:
                     spare, layer = spare_kind(codec, memoryview(packet), length_bytes)
@@ -156,7 +173,7 @@ class Reader:
                 top_layer = max(top_layer, layer)
                 if first is None or tick < first:
                     first = tick
-                survey.last_ticks = packet.duration or 0
+                survey.last_ticks = length
         except FFmpegError as error:
             if isinstance(error, MemoryError):
                 raise
@@ -196,9 +213,8 @@ class Reader:
         """The packets that `look` counted, from where the file is read now."""
         for packet in self._container.demux(self._stream):
             self._channel.beat()
-            if (packet.pts is None and packet.dts is None) or packet.is_corrupt:
-                continue
-            yield packet
+            if packet.pts is not None or packet.dts is not None:
+                yield packet
 
     def _jump(self, first: int) -> None:
         """Go to a key frame by seeking; where that fails, read the file again from its start."""

@@ -23,6 +23,7 @@ KEY_ROUTE_SHARE = 0.75
 """... if at least this share of the wanted frames then has a key frame of its own."""
 
 KEY_ROUTE_NOTE = "frames were reached through key frames; times are those of the key frames"
+"""What the reader of a report is told then."""
 
 LARGEST_RATIO = 20.0
 """A declared duration beyond so many times the found one is fiction, not a truncated file."""
@@ -32,11 +33,11 @@ LARGEST_RATIO = 20.0
 class Survey:
     """What reading all packets without decoding them told of the video track, in decode order.
 
-    `ticks` are presentation time stamps, or decode time stamps where the container has no others
-    (`timed` is False then). `key` marks packets where decoding can start, `spare` those that no
-    other picture refers to, `hidden` those that show no picture of their own. `data_end_s` is where
-    the last packet of any track ends, `declared_s` the duration that the headers promise; both
-    count from the first picture.
+    `ticks` are presentation time stamps; where some are missing or jump back `timed` is False, and
+    the n-th picture that is decoded gets the n-th of the sorted ticks. `key` marks packets where
+    decoding can start, `spare` those that no other picture refers to, `hidden` those that show no
+    picture of their own. `data_end_s` is where the last packet of any track ends, `declared_s` the
+    duration that the headers promise; both count from the first picture.
     """
 
     tick_s: Fraction
@@ -99,6 +100,14 @@ def _starts(survey: Survey) -> array[int]:
     return starts
 
 
+def _rising(ticks: Iterable[int]) -> array[int]:
+    """The ticks in order; equal ones are pushed apart by one."""
+    rising: array[int] = array("q")
+    for tick in sorted(ticks):
+        rising.append(max(tick, rising[-1] + 1) if rising else tick)
+    return rising
+
+
 def _nearest(grid: Sequence[int], tick: float) -> int:
     """Rank of the picture whose time is nearest to `tick`; the earlier one of two."""
     right = bisect_left(grid, tick)
@@ -128,7 +137,7 @@ def _choose(
         targets: Iterable[float] = (first + step * (k + 0.5) for k in range(request.frames))
     else:
         assert request.fps is not None
-        step = 1.0 / (request.fps * float(tick_s))
+        step = 1.0 / (request.fps * tick_s)
         count = max(1, math.ceil((declared - first) / step - 1e-9))
         targets = (first + step * k for k in range(count))
     ranks: set[int] = set()
@@ -178,7 +187,7 @@ def make_plan(survey: Survey, request: Request) -> Plan | None:
         ]
         grid = array("q", sorted({survey.ticks[position] for position in shown}))
     else:
-        grid = array("q", sorted(survey.ticks))
+        grid = _rising(survey.ticks)
     if not grid:
         return None
     notes: list[str] = []
@@ -201,7 +210,7 @@ def make_plan(survey: Survey, request: Request) -> Plan | None:
         grid_seen = grid[: max(1, bisect_left(grid, limit))]
     else:
         grid_seen = grid
-    ranks, missing = _choose(request, grid_seen, end, declared, survey.tick_s)
+    ranks, missing = _choose(request, grid_seen, end, declared, float(survey.tick_s))
     wanted = len(ranks) + missing
     if wanted > request.max_frames:
         notes.append(f"{request.max_frames} of {wanted} wanted frames are read, evenly spread")

@@ -24,7 +24,7 @@ import numpy as np
 
 from dfexplain.cage import Cage, Limits
 from dfexplain.encode import h264_roundtrip, write, write_timed
-from dfexplain.errors import FileRefused, LimitExceeded, NotAVideo
+from dfexplain.errors import FileRefused, InputError, LimitExceeded, NotAVideo
 from dfexplain.structures import Frame, Sampling, VideoInfo
 from dfexplain.tonemap import tone_map
 
@@ -49,10 +49,13 @@ _SIGN_OF_LIFE_S = 0.4
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:")  # two letters and more: C: is a drive
 
 
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def _shown(path: str) -> str:
     """A file's base name for messages: printable, at most 50 characters."""
-    name = re.split(r"[/\\]", path.rstrip("/\\"))[-1] or path
-    name = "".join(character if character.isprintable() else "?" for character in name)
+    name = _printable(re.split(r"[/\\]", path.rstrip("/\\"))[-1] or path)
     return name if len(name) <= 50 else name[:47] + "..."
 
 
@@ -92,30 +95,39 @@ class FrameStream:
     """
 
     def __init__(self, path: str | Path, wish: dict[str, object], limits: Limits):
-        self._path = _plain_file(path)
         self._name = _shown(os.fspath(path))
-        self._file = Path(path).name
+        self._base_name = _printable(Path(path).name)
         self._limits = limits
         self._info: VideoInfo | None = None
         self._wanted = 0
-        self._rotation = 0
+        self._last_s = -1.0
+        self._open = True
         self.decoded = 0
         self.notes: list[str] = []
+        plain = _plain_file(path)
+        try:
+            self._file = plain.open("rb")
+        except OSError as error:
+            raise FileRefused(
+                f"{self._name} must be readable, but got: {error.strerror}. Check the file."
+            ) from error
+        self._sha256 = hashlib.sha256()
+        self._size_bytes = 0
         request: dict[str, object] = {
-            "path": str(self._path),
+            "path": str(plain),
             "pixels": limits.pixels,
             "memory_bytes": limits.memory_bytes,
             "cpu_s": limits.cpu_s,
         }
         self._cage = Cage(_CHILD, request | wish, limits, self._name)
-        self._events = self._receive()
 
     @property
     def info(self) -> VideoInfo:
         """What is known of the file; waits until it is. Raises the errors of `sample`."""
         while self._info is None:
-            if next(self._events, None) is not None:
-                raise AssertionError("a frame came before the description of its file")
+            if not self._open:
+                raise NotAVideo(f"{self._name} must be read before it is closed. Ask earlier.")
+            self._step()
         return self._info
 
     @property
@@ -128,89 +140,103 @@ class FrameStream:
 
         The first frame comes after `info` is known. Raises the errors of `sample`.
         """
-        return self._events
+        while self._open:
+            event = self._step()
+            if self._open:
+                yield event
 
     def __iter__(self) -> Iterator[Frame]:
-        return (event for event in self._events if event is not None)
+        return (event for event in self.events() if event is not None)
 
-    def _receive(self) -> Iterator[Frame | None]:
-        sha256 = hashlib.sha256()
-        size_bytes = 0
-        said = time.monotonic()
+    def _step(self) -> Frame | None:
+        """Hash for a moment, or take one message of the child."""
         try:
-            with self._path.open("rb") as file:
-                while chunk := file.read(_HASH_BYTES):
-                    sha256.update(chunk)
-                    size_bytes += len(chunk)
-                    if time.monotonic() - said > _SIGN_OF_LIFE_S:
-                        said = time.monotonic()
-                        yield None
-        except OSError as error:
+            return self._take(*self._cage.read(self._largest())) if self._hashed() else None
+        except (ArithmeticError, KeyError, TypeError, ValueError, struct.error) as error:
+            self.close()  # what the child sends is as little to be trusted as the file
+            raise NotAVideo(f"{self._name} made the decoder answer nonsense.") from error
+        except (InputError, OSError) as error:
             self.close()
+            if isinstance(error, InputError):
+                raise
             raise FileRefused(
-                f"{self._name} must be readable, but reading failed ({error.strerror}). "
-                "Check the file."
+                f"{self._name} must be readable to its end, but got: {error.strerror}."
             ) from error
-        with self._cage:
-            while True:
-                kind, content = self._cage.read(self._limits.pixels * 6 + (1 << 16))
-                if kind == b"B":
-                    yield None
-                elif kind == b"F" and self._info is not None:
-                    self.decoded += 1
-                    yield self._frame(content)
-                elif kind == b"I" and self._info is None:
-                    self._take_info(json.loads(content), sha256.hexdigest(), size_bytes)
-                    yield None
-                elif kind == b"D":
-                    self._finish(int(json.loads(content)["damaged"]))
-                    return
-                elif kind == b"E":
-                    raise self._refusal(json.loads(content))
-                else:
-                    raise NotAVideo(f"{self._name} made the decoder answer out of turn.")
 
-    def _take_info(self, said: dict[str, Any], sha256: str, size_bytes: int) -> None:
-        fps, duration_s = said["fps"], said["duration_s"]
-        self._rotation = round(said["rotation_deg"] / 90) % 4 * 90
+    def _largest(self) -> int:
+        return _FRAME_HEAD.size + 6 * self._limits.pixels + (1 << 20)
+
+    def _hashed(self) -> bool:
+        """Whether the whole file is hashed; if not, hashes on for less than half a second."""
+        begin = time.monotonic()
+        while not self._file.closed:
+            chunk = self._file.read(_HASH_BYTES)
+            self._sha256.update(chunk)
+            self._size_bytes += len(chunk)
+            if not chunk:
+                self._file.close()
+            elif time.monotonic() - begin > _SIGN_OF_LIFE_S:
+                return False
+        return True
+
+    def _take(self, kind: bytes, content: bytearray) -> Frame | None:
+        if kind == b"B":
+            return None
+        if kind == b"F" and self._info is not None and self.decoded < self._wanted:
+            self.decoded += 1
+            return self._frame(content, self._info.rotation_deg)
+        said: dict[str, Any] = json.loads(content)
+        if kind == b"I" and self._info is None:
+            self._take_info(said)
+        elif kind == b"D" and self._info is not None:
+            if said["damaged"]:
+                self.notes.append(f"{int(said['damaged'])} damaged pictures were left out")
+            if self.decoded < self._wanted:
+                self.notes.append(f"{self.decoded} of {self._wanted} wanted frames were read")
+            self.close()
+        elif kind == b"E":
+            raise self._refusal(said)
+        else:
+            raise ValueError(f"a message of kind {kind!r} came out of turn")
+        return None
+
+    def _take_info(self, said: dict[str, Any]) -> None:
+        fps, rotation = said["fps"], round(said["rotation_deg"] / 90) % 4 * 90
         width, height = int(said["width_px"]), int(said["height_px"])
-        if self._rotation % 180:
+        if rotation % 180:
             width, height = height, width
         self._info = VideoInfo(
-            file=self._file,
-            sha256=sha256,
-            size_bytes=size_bytes,
+            file=self._base_name,
+            sha256=self._sha256.hexdigest(),
+            size_bytes=self._size_bytes,
             container=str(said["container"]),
             codec=str(said["codec"]),
             pixel_format=str(said["pixel_format"]),
             width_px=width,
             height_px=height,
-            rotation_deg=self._rotation,
-            fps=None if fps is None or not math.isfinite(fps) else float(fps),
-            duration_s=float(duration_s),
+            rotation_deg=rotation,
+            fps=None if fps is None else float(fps),
+            duration_s=float(said["duration_s"]),
             frame_count=int(said["frame_count"]),
         )
         self._wanted = int(said["wanted"])
         self.notes += [str(note) for note in said["notes"]]
 
-    def _frame(self, content: bytearray) -> Frame:
+    def _frame(self, content: bytearray, rotation_deg: int) -> Frame:
         index, time_s, width, height, line_bytes, transfer = _FRAME_HEAD.unpack_from(content)
+        if not self._last_s < time_s < math.inf:
+            raise ValueError(f"time {time_s} came after {self._last_s}")
+        self._last_s = time_s
         depth = np.dtype("<u2") if transfer else np.dtype("u1")
         lines = np.frombuffer(content, np.uint8, offset=_FRAME_HEAD.size)
         lines = lines[: height * line_bytes].reshape(height, line_bytes)
         pixels = lines[:, : width * 3 * depth.itemsize].view(depth).reshape(height, width, 3)
         rgb = tone_map(pixels, transfer) if transfer else pixels
-        rgb = np.ascontiguousarray(np.rot90(rgb, self._rotation // 90))
+        rgb = np.ascontiguousarray(np.rot90(rgb, rotation_deg // 90))
         return Frame(index=index, time_s=time_s, rgb=rgb)
 
-    def _finish(self, damaged: int) -> None:
-        if damaged:
-            self.notes.append(f"{damaged} damaged pictures were left out")
-        if self.decoded < self._wanted:
-            self.notes.append(f"{self.decoded} of {self._wanted} wanted frames were read")
-
     def _refusal(self, said: dict[str, Any]) -> NotAVideo | LimitExceeded:
-        text = "".join(c for c in str(said["text"])[:60] if c.isprintable())
+        text = _printable(str(said["text"])[:60])
         if said["code"] == LimitExceeded.code:
             return LimitExceeded(
                 f"{self._name} must stay within the limits, but {text}. Re-encode it smaller."
@@ -218,7 +244,9 @@ class FrameStream:
         return NotAVideo(f"{self._name} must hold a readable video, but got: {text}.")
 
     def close(self) -> None:
-        """Kill the child, if it still runs. May be called again."""
+        """Kill the child, if it still runs, and give no more frames. May be called again."""
+        self._open = False
+        self._file.close()
         self._cage.close()
 
     def __enter__(self) -> Self:
@@ -231,6 +259,10 @@ class FrameStream:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_cage"):
+            self.close()
 
 
 def _wish(

@@ -1,0 +1,66 @@
+"""What a decoder that was taken over, or is merely broken, might do inside the cage."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dfexplain.cage import Channel, confine
+
+
+def _attempt(deed: Callable[[], Any]) -> str:
+    try:
+        deed()
+    except (OSError, MemoryError) as error:
+        return type(error).__name__
+    return "done"
+
+
+def main() -> None:
+    """Do the deed that the request names."""
+    channel = Channel()
+    request: dict[str, Any] = channel.request()
+    deed = request.get("deed", request.get("path", ""))
+    if deed == "hang":
+        time.sleep(60)
+    elif deed == "beat":
+        while True:
+            channel.send(b"B")
+            time.sleep(0.05)
+    elif deed == "trickle":
+        while True:
+            os.write(1, b"B")
+            time.sleep(0.1)
+    elif deed == "die":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif deed == "spin":
+        confine(1 << 32, 1)
+        while True:
+            pass
+    elif deed == "large":
+        os.write(1, b"J" + (1 << 40).to_bytes(8, "little"))
+        time.sleep(60)
+    elif deed == "environment":
+        channel.send_json(b"J", {"environment": dict(os.environ), "pid": os.getpid()})
+        time.sleep(60)
+    elif deed == "escape":
+        file = Path(request["file"])
+        log = os.open(file.with_suffix(".log"), os.O_CREAT | os.O_WRONLY)
+        confine(1 << 31, 10)
+        write = _attempt(lambda: os.write(log, b"x"))
+        os.close(log)
+        video = file.open("rb")
+        answers = {
+            "write": write,
+            "other file": _attempt(lambda: file.open("rb")),
+            "new file": _attempt(lambda: file.with_suffix(".new").open("wb")),
+            "socket": _attempt(socket.socket),
+            "memory": _attempt(lambda: bytearray(1 << 32)),
+        }
+        video.close()
+        channel.send_json(b"J", answers)

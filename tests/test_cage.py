@@ -1,0 +1,116 @@
+"""The cage: whatever the child does, the parent gets one error, and soon."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dfexplain.cage import Cage, Limits
+from dfexplain.errors import LimitExceeded, NotAVideo
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="resource limits are POSIX")
+
+
+def _cage(deed: str, limits: Limits | None = None, **more: object) -> Cage:
+    return Cage("tests.hostile", {"deed": deed, **more}, limits or Limits(), "clip.mp4")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _read_on(cage: Cage) -> None:
+    while True:
+        cage.read()
+
+
+@pytest.mark.parametrize("deed", ["hang", "trickle"])
+def test_a_silent_child_is_killed(deed: str) -> None:
+    with _cage(deed, Limits(silence_s=0.5)) as cage:
+        begin = time.monotonic()
+        with pytest.raises(LimitExceeded, match=r"clip\.mp4 must .* stood still") as caught:
+            _read_on(cage)
+        assert time.monotonic() - begin < 3
+        assert not _runs(cage.pid)
+    assert len(str(caught.value)) <= 160
+
+
+def test_waiting_has_an_end_even_if_the_child_gives_signs_of_life() -> None:
+    begin = time.monotonic()
+    with _cage("beat", Limits(wait_s=1.0)) as cage, pytest.raises(LimitExceeded):
+        _read_on(cage)
+    assert 1 <= time.monotonic() - begin < 4
+
+
+def test_the_callers_own_time_does_not_count() -> None:
+    with _cage("beat", Limits(wait_s=1.0)) as cage:
+        cage.read()
+        time.sleep(1.2)
+        assert cage.read()[0] == b"B"
+
+
+@POSIX
+def test_a_crash_is_an_error_and_not_a_crash() -> None:
+    with _cage("die") as cage, pytest.raises(NotAVideo, match="broke down"):
+        cage.read()
+
+
+@POSIX
+def test_cpu_time_is_limited() -> None:
+    begin = time.monotonic()
+    with _cage("spin", Limits(silence_s=30)) as cage, pytest.raises(LimitExceeded, match="CPU"):
+        cage.read()
+    assert time.monotonic() - begin < 20
+
+
+def test_a_message_of_absurd_size_is_not_read() -> None:
+    with _cage("large") as cage, pytest.raises(NotAVideo, match="nonsense"):
+        cage.read()
+    assert not _runs(cage.pid)
+
+
+def test_the_environment_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    with _cage("environment") as cage:
+        _, content = cage.read()
+    names = set(json.loads(content)["environment"])
+    assert names <= {"LC_CTYPE", "SYSTEMROOT"}  # the interpreter itself sets LC_CTYPE
+
+
+@POSIX
+def test_a_confined_child_cannot_write_open_connect_or_hoard(tmp_path: Path) -> None:
+    file = tmp_path / "video.mp4"
+    file.write_bytes(b"x")
+    with _cage("escape", file=str(file)) as cage:
+        _, content = cage.read()
+    assert json.loads(content) == {
+        "write": "OSError",
+        "other file": "OSError",
+        "new file": "OSError",
+        "socket": "OSError",
+        "memory": "MemoryError",
+    }
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["video.log", "video.mp4"]
+    assert (tmp_path / "video.log").stat().st_size == 0
+
+
+def test_losing_the_cage_kills_the_child() -> None:
+    cage = _cage("environment")
+    pid = json.loads(cage.read()[1])["pid"]
+    assert pid == cage.pid
+    gc.disable()  # no cycle keeps it alive
+    try:
+        del cage
+        assert not _runs(pid)
+    finally:
+        gc.enable()
