@@ -1,0 +1,278 @@
+"""The command line: `dfexplain analyze`, `dfexplain weights`, `dfexplain app` (see docs/cli.md).
+
+Heavy modules are imported inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import math
+import os
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, cast
+
+from dfexplain import __version__
+from dfexplain.errors import DfExplainError, InputError, SettingError
+
+if TYPE_CHECKING:
+    from dfexplain.detector import Detector
+    from dfexplain.structures import Progress, Sampling, VideoReport
+
+__all__ = ["main", "parser"]
+
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+
+_ANALYZE = """\
+Score videos and write a report of each into a folder. One line a video is printed at the end:
+the verdict, p with its band (or a score that is not calibrated), and the flagged spans."""
+_EXIT = """\
+exit status: 0 all done; 2 a bad argument, bad weights or a bad file (one line each on stderr,
+and every good file is still written); 130 interrupted (what was finished is written)."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"error[setting]: {message}. See `{self.prog} --help`.\n")
+
+
+class _Layout(argparse.RawDescriptionHelpFormatter):
+    """One width everywhere, so that docs/cli.md shows what is printed."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=24, width=96)
+
+
+def _whole(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, but got {text!r}")
+    return value
+
+
+def _rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, but got {text!r}")
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    top = _Parser(
+        "dfexplain",
+        description="Score videos for deepfakes and see why, with numbers that are measured.",
+        formatter_class=_Layout,
+    )
+    top.add_argument("--version", action="version", version=f"dfexplain {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    analyze = commands.add_parser(
+        "analyze",
+        help="score videos and write reports",
+        description=_ANALYZE,
+        epilog=_EXIT,
+        formatter_class=_Layout,
+    )
+    analyze.add_argument("videos", nargs="+", metavar="VIDEO", help="a video file")
+    analyze.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="folder for the reports"
+    )
+    _add_weights(analyze)
+    sampling = analyze.add_mutually_exclusive_group()
+    sampling.add_argument(
+        "--frames", type=_whole, metavar="N", help="look at N frames spread over the file (32)"
+    )
+    sampling.add_argument("--fps", type=_rate, metavar="F", help="look at F frames a second")
+    sampling.add_argument("--every", type=_whole, metavar="K", help="look at every K-th frame")
+    analyze.add_argument(
+        "--format",
+        default="json,csv,html",
+        metavar="LIST",
+        help="what to write, separated by commas: json, csv, html (all three)",
+    )
+    analyze.set_defaults(run=_run_analyze)
+
+    weights = commands.add_parser(
+        "weights",
+        help="show which weights would speak, and what they are worth",
+        description="Check a set of weights and print its facts: name, revision, sha256, "
+        "calibration.",
+        formatter_class=_Layout,
+    )
+    _add_weights(weights)
+    weights.set_defaults(run=_run_weights)
+
+    app = commands.add_parser(
+        "app",
+        help="start the app in the browser",
+        description="Start the app. DFEXPLAIN_WEIGHTS chooses its weights.",
+        formatter_class=_Layout,
+    )
+    app.set_defaults(run=_run_app)
+    return top
+
+
+def _add_weights(to: argparse.ArgumentParser) -> None:
+    to.add_argument(
+        "--weights",
+        metavar="SPEC",
+        help="a name under weights/, a folder, or org/name[@revision] on the Hub "
+        "(DFEXPLAIN_WEIGHTS, else `default`)",
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file name that the terminal's encoding lacks must not end the run.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    arguments = parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except DfExplainError as error:
+        _complain(error)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return status
+
+
+def _complain(error: DfExplainError, file: str | None = None) -> None:
+    where = "" if file is None else f"{file}: "
+    print(f"error[{error.code}]: {where}{error}", file=sys.stderr)
+
+
+def _detector(spec: str | None) -> Detector:
+    from dfexplain import hub
+    from dfexplain.detector import Detector
+
+    return Detector(hub.load(spec))
+
+
+def _expanded(videos: Sequence[str]) -> list[str]:
+    """The files that are meant; patterns are expanded where the shell has left that to us."""
+    paths: list[str] = []
+    for video in videos:
+        matches = [] if os.path.lexists(video) else sorted(glob.glob(video))
+        paths += matches or [video]
+    return paths
+
+
+def _sampling(arguments: argparse.Namespace) -> Sampling:
+    from dfexplain.structures import Sampling
+
+    if arguments.fps is not None or arguments.every is not None:
+        return Sampling(frames=None, fps=arguments.fps, every=arguments.every)
+    chosen = Sampling() if arguments.frames is None else Sampling(frames=arguments.frames)
+    if arguments.frames is not None and arguments.frames > chosen.max_frames:
+        raise SettingError(
+            f"--frames must be at most {chosen.max_frames}, but got {arguments.frames}. "
+            "Ask for fewer frames."
+        )
+    return chosen
+
+
+def _run_analyze(arguments: argparse.Namespace) -> int:
+    from dfexplain import report
+    from dfexplain.report import words
+
+    sampling = _sampling(arguments)
+    formats = arguments.format.split(",")
+    report.check_formats(formats)
+    report.make_folder(arguments.out)
+    detector = _detector(arguments.weights)
+    status = DONE
+    lines: list[str] = []
+    try:
+        for path in _expanded(arguments.videos):
+            name = words.plain(os.path.basename(path))
+            try:
+                found = _analyzed(detector, path, sampling, name)
+            except InputError as error:
+                _complain(error, words.plain(path))
+                status = BAD_INPUT
+                continue
+            report.write(found, arguments.out, formats)
+            lines.append(report.one_line(found))
+    finally:
+        for line in lines:
+            print(line)
+    return status
+
+
+def _analyzed(detector: Detector, path: str, sampling: Sampling, name: str) -> VideoReport:
+    """Analyse one file under a progress bar, which shows on terminals only."""
+    from tqdm import tqdm
+
+    from dfexplain.structures import VideoReport
+
+    # Closing the generator stops the decoding child, whatever ends the loop.
+    steps = cast(
+        "Generator[Progress | VideoReport]",
+        detector.analyze(path, sampling),
+    )
+    quiet = not sys.stderr.isatty()
+    with (
+        closing(steps),
+        tqdm(desc=name, unit=" frames", leave=False, disable=quiet, file=sys.stderr) as bar,
+    ):
+        for step in steps:
+            if isinstance(step, VideoReport):
+                return step
+            bar.total, bar.n = step.total, step.done
+            bar.set_postfix_str(step.stage)
+    raise RuntimeError("Detector.analyze must end in a VideoReport.")
+
+
+def _run_weights(arguments: argparse.Namespace) -> int:
+    from dfexplain import hub
+    from dfexplain.report import words
+
+    weights = hub.load(arguments.weights)
+    info, calibration = weights.info, weights.calibration
+    facts = [
+        ("name", info.name),
+        ("revision", info.revision),
+        ("sha256", info.sha256),
+        ("folder", str(weights.folder)),
+        ("model", f"{info.architecture}, {weights.config.backbone}"),
+        ("crop", f"{info.crop_px} px, margin {words.share(info.crop_margin)}"),
+        ("heat scale", f"{weights.heat_scale:.3g} logits"),
+    ]
+    if calibration is None:
+        facts.append(("calibration", "none: scores are not probabilities"))
+    else:
+        low, high = calibration.ece_interval
+        facts += [
+            ("calibration", words.operating_point(calibration)),
+            ("", f"ECE {calibration.ece:.2f} ({low:.2f} to {high:.2f}), "
+                 f"measured on {calibration.measured_on}"),
+        ]  # fmt: skip
+    for name, value in facts:
+        print(f"{name:<12} {words.plain(value)}")
+    return DONE
+
+
+def _run_app(arguments: argparse.Namespace) -> int:
+    from dfexplain.ui import build, launch
+
+    launch(build())
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""A `VideoReport` written down: JSON, CSV and one-file HTML, and the words that go with it."""
+
+from dfexplain.report.document import SCHEMA_VERSION, run_json, to_json
+from dfexplain.report.files import FORMATS, check_formats, make_folder, safe_stem, write
+from dfexplain.report.page import to_html
+from dfexplain.report.table import frames_csv
+from dfexplain.report.words import one_line
+
+__all__ = [
+    "FORMATS",
+    "SCHEMA_VERSION",
+    "check_formats",
+    "frames_csv",
+    "make_folder",
+    "one_line",
+    "run_json",
+    "safe_stem",
+    "to_html",
+    "to_json",
+    "write",
+]

@@ -1,0 +1,199 @@
+"""A report as JSON: `docs/report_schema.md` in words, `docs/report.schema.json` for machines.
+
+The same report gives the same bytes: keys in a fixed order, numbers rounded to the digits below,
+nothing in it that differs between two runs. What does differ (run times, versions, the machine)
+goes into a document of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from dfexplain import __version__, aggregate
+from dfexplain.structures import Calibration, Lane, Outcome, Sampling, Segment, VideoReport
+
+__all__ = [
+    "DIGITS",
+    "SCHEMA_VERSION",
+    "file_name",
+    "lane_score",
+    "rounded",
+    "run_json",
+    "shows_probability",
+    "to_json",
+]
+
+SCHEMA_VERSION = 1
+# Decimal digits kept: seconds, logits and shares; pixels of boxes.
+DIGITS = 6
+BOX_DIGITS = 2
+_PACKAGES = ("torch", "torchvision", "timm", "numpy", "av", "opencv-python-headless",
+             "facenet-pytorch", "safetensors", "huggingface-hub")  # fmt: skip
+
+
+def rounded(value: float | None, digits: int = DIGITS) -> float | None:
+    """`value` to `digits` decimals; None stays None, and minus zero becomes zero."""
+    return None if value is None else round(float(value), digits) + 0.0
+
+
+def file_name(report: VideoReport) -> str:
+    """The base name of the video. Bytes that are no text (lone surrogates) become "?"."""
+    name = os.path.basename(report.info.file)
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def shows_probability(report: VideoReport) -> bool:
+    """Whether probabilities may be shown: where the video has none, its frames have none."""
+    return report.verdict.p_fake is not None
+
+
+def lane_score(report: VideoReport, lane: Lane) -> float | None:
+    """The lane's logit, or None where it has too few frames or the video is not analysable."""
+    judged = len(lane) >= aggregate.MIN_FRAMES
+    return lane.score if judged and report.verdict.outcome is not Outcome.NOT_ANALYSABLE else None
+
+
+def _segment(segment: Segment, with_p: bool) -> dict[str, Any]:
+    return {
+        "track_id": segment.track_id,
+        "start_s": rounded(segment.start_s),
+        "end_s": rounded(segment.end_s),
+        "peak_p_fake": rounded(segment.peak_p_fake) if with_p else None,
+        "peak_logit": rounded(segment.peak_logit),
+    }
+
+
+def _track(report: VideoReport, lane: Lane) -> dict[str, Any]:
+    track, p_fake = lane.track, lane.p_fake if shows_probability(report) else None
+    return {
+        "track_id": lane.track_id,
+        "score": rounded(lane_score(report, lane)),
+        "frames": [
+            {
+                "frame_index": int(index) if (index := track.frame_index[row]) >= 0 else None,
+                "time_s": rounded(track.time_s[row]),
+                "box_xyxy": [rounded(edge, BOX_DIGITS) for edge in track.box_xyxy[row]],
+                "logit": rounded(lane.scores.logit[row]),
+                "p_fake": None if p_fake is None else rounded(p_fake[row]),
+                "shot": int(track.shot[row]),
+                "detected": bool(track.detected[row]),
+            }
+            for row in range(len(lane))
+        ],
+    }
+
+
+def _sampling(sampling: Sampling) -> dict[str, Any]:
+    return {
+        "frames": sampling.frames,
+        "fps": rounded(sampling.fps),
+        "every": sampling.every,
+        "max_frames": sampling.max_frames,
+    }
+
+
+def _operating_point(calibration: Calibration | None) -> dict[str, Any] | None:
+    if calibration is None:
+        return None
+    return {
+        "threshold": rounded(calibration.threshold),
+        "band_low": rounded(calibration.band_low),
+        "false_positive_rate": rounded(calibration.false_positive_rate),
+        "false_positive_interval": [rounded(v) for v in calibration.false_positive_interval],
+        "miss_rate": rounded(calibration.miss_rate),
+        "miss_interval": [rounded(v) for v in calibration.miss_interval],
+        "ece": rounded(calibration.ece),
+        "ece_interval": [rounded(v) for v in calibration.ece_interval],
+        "real_videos": int((calibration.labels == 0).sum()),
+        "fake_videos": int((calibration.labels == 1).sum()),
+        "people": calibration.people,
+        "measured_on": calibration.measured_on,
+    }
+
+
+def to_json(report: VideoReport) -> str:
+    """The report as JSON, one trailing newline, non-ASCII letters as they are.
+
+    Raises ValueError if a number of the report is not finite.
+    """
+    info, verdict, weights = report.info, report.verdict, report.weights
+    with_p = shows_probability(report)
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "file": file_name(report),
+        "sha256": info.sha256,
+        "verdict": str(verdict.outcome),
+        "reason": None if verdict.reason is None else str(verdict.reason),
+        "p_fake": rounded(verdict.p_fake),
+        "score": rounded(verdict.score),
+        "coverage": {
+            "wanted": report.coverage.wanted,
+            "decoded": report.coverage.decoded,
+            "with_face": report.coverage.with_face,
+        },
+        "segments": [_segment(segment, with_p) for segment in report.segments],
+        "tracks": [_track(report, lane) for lane in report.lanes],
+        "weights": {
+            "name": weights.name,
+            "revision": weights.revision,
+            "sha256": weights.sha256,
+            "calibrated": weights.calibrated,
+            "architecture": weights.architecture,
+            "crop_px": weights.crop_px,
+            "crop_margin": rounded(weights.crop_margin),
+        },
+        "operating_point": _operating_point(report.calibration),
+        "sampling": _sampling(report.sampling),
+        "video": {
+            "size_bytes": info.size_bytes,
+            "container": info.container,
+            "codec": info.codec,
+            "pixel_format": info.pixel_format,
+            "width_px": info.width_px,
+            "height_px": info.height_px,
+            "rotation_deg": info.rotation_deg,
+            "fps": rounded(info.fps),
+            "duration_s": rounded(info.duration_s),
+            "frame_count": info.frame_count,
+        },
+        "cuts_s": [rounded(cut) for cut in report.cuts_s],
+        "notes": list(report.notes),
+        "not_checked": list(report.not_checked),
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def run_json(report: VideoReport) -> str:
+    """What differs between two runs: the time of day, run times, versions and the machine."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "file": file_name(report),
+        "sha256": report.info.sha256,
+        "weights_sha256": report.weights.sha256,
+        "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "run_times_s": {name: rounded(s) for name, s in sorted(report.run_times_s.items())},
+        "versions": {
+            "dfexplain": __version__,
+            "python": platform.python_version(),
+            **{package: _version(package) for package in _PACKAGES},
+        },
+        "machine": {
+            "system": platform.system(),
+            "release": platform.release(),
+            "architecture": platform.machine(),
+            "cpu_cores": os.cpu_count(),
+        },
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"

@@ -1,0 +1,227 @@
+"""A report as one HTML file: nothing is fetched, nothing runs, it prints, and it may be sent on.
+
+The template escapes every text (`page.html.j2`), and a content security policy in the page forbids
+requests and scripts should a text ever get through. No run times and no date: the same report gives
+the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+from dataclasses import dataclass
+
+import cv2
+import jinja2
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from dfexplain import __version__, explain, plots
+from dfexplain.report import words
+from dfexplain.report.document import file_name, shows_probability
+from dfexplain.structures import Lane, Outcome, Preview, Sampling, VideoReport
+
+__all__ = ["Shown", "shown_frames", "to_html"]
+
+# A page is for reading: the peak of every span first, then more of each while there is room.
+MOST_FRAMES = 12
+FRAMES_A_SPAN = 3
+# Two sampled frames are never this close; a preview belongs to a row within this of its time.
+SAME_TIME_S = 1e-3
+RELIABILITY_SAYS = (
+    "Does p hold? On the dashed line, of the videos with p 0.7 seven in ten are fakes. Bars are "
+    "95 % intervals; below, how many videos each rests on."
+)
+HISTOGRAM_SAYS = (
+    "How far the scores of real and manipulated validation videos part, and the band between, in "
+    "which the answer is “cannot tell”."
+)
+_COLOURS = {
+    Outcome.FAKE: "fake",
+    Outcome.REAL: "real",
+    Outcome.UNCERTAIN: "uncertain",
+    Outcome.NOT_ANALYSABLE: "uncertain",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame that the page shows: a row of a lane, and whether it lies in a flagged span."""
+
+    lane: Lane
+    row: int
+    flagged: bool
+
+
+def shown_frames(report: VideoReport) -> list[Shown]:
+    """The frames worth showing, in order of lane and time, at most MOST_FRAMES.
+
+    Of every span its highest frames; without spans the highest frame of the highest lane, so that a
+    reader sees what the model looked at. None where there is no score.
+    """
+    if report.verdict.score is None:
+        return []
+    ranked: list[tuple[int, float, Shown]] = []
+    for segment in report.segments:
+        lane = next(lane for lane in report.lanes if lane.track_id == segment.track_id)
+        time_s = lane.track.time_s
+        rows = np.flatnonzero((time_s >= segment.start_s) & (time_s <= segment.end_s))
+        rows = rows[np.argsort(-lane.scores.logit[rows], kind="stable")][:FRAMES_A_SPAN]
+        for rank, row in enumerate(rows.tolist()):
+            ranked.append((rank, -float(lane.scores.logit[row]), Shown(lane, row, True)))
+    ranked.sort(key=lambda item: item[:2])
+    chosen = [shown for _, _, shown in ranked[:MOST_FRAMES]]
+    if not chosen:
+        lane = max(report.lanes, key=lambda lane: lane.score)
+        chosen = [Shown(lane, int(np.argmax(lane.scores.logit)), False)]
+    return sorted(chosen, key=lambda s: (s.lane.track_id, s.row))
+
+
+def _decode(jpeg: bytes) -> NDArray[np.uint8]:
+    """RGB of a JPEG that this process has made itself; never called with a file from outside."""
+    bgr = np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR))
+    return np.ascontiguousarray(bgr[:, :, ::-1], dtype=np.uint8)
+
+
+def _jpeg_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def _encode_uri(rgb: NDArray[np.uint8], suffix: str = ".jpg") -> str:
+    options = [cv2.IMWRITE_JPEG_QUALITY, 88] if suffix == ".jpg" else []
+    _, data = cv2.imencode(suffix, np.ascontiguousarray(rgb[:, :, ::-1]), options)
+    if suffix == ".jpg":
+        return _jpeg_uri(data.tobytes())
+    return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode("ascii")
+
+
+def _preview_at(report: VideoReport, time_s: float) -> Preview | None:
+    near = [p for p in report.previews if abs(p.time_s - time_s) < SAME_TIME_S]
+    return near[0] if near else None
+
+
+def _frame(report: VideoReport, shown: Shown) -> dict[str, object]:
+    """The pictures and the caption of one shown frame, for the template."""
+    lane, row = shown.lane, shown.row
+    track, time_s = lane.track, float(lane.track.time_s[row])
+    heatmap = explain.lane_heatmap(lane, row, report.heat_scale)
+    crop = lane.scores.crops_jpeg[row]
+    preview = _preview_at(report, time_s)
+    whole = None
+    if preview is not None:
+        box = track.box_xyxy[row] * preview.scale
+        margin = report.weights.crop_margin
+        picture = explain.overlay_frame(_decode(preview.jpeg), box, heatmap, margin)
+        whole = _encode_uri(picture)
+    value = f"logit {lane.scores.logit[row]:.2f}"
+    if shows_probability(report) and lane.p_fake is not None:
+        value = f"p {lane.p_fake[row]:.2f} on the scale of the video, {value}"
+    return {
+        "clock": words.clock(time_s),
+        "face": lane.track_id,
+        "value": value,
+        "flagged": shown.flagged,
+        "crop": _jpeg_uri(crop),
+        "overlay": _encode_uri(explain.overlay(_decode(crop), heatmap)),
+        "whole": whole,
+    }
+
+
+def _asked(sampling: Sampling) -> str:
+    if sampling.fps is not None:
+        return f"{sampling.fps:g} frames a second, at most {sampling.max_frames}"
+    if sampling.every is not None:
+        return f"every frame in {sampling.every}, at most {sampling.max_frames}"
+    return f"{sampling.frames} frames spread over the file"
+
+
+def _facts(report: VideoReport) -> list[tuple[str, str]]:
+    """The settings and the files behind the report, as (name, value)."""
+    info, weights = report.info, report.weights
+    rate = "" if info.fps is None else f", {info.fps:.2f} frames a second"
+    length = "unknown" if info.duration_s is None else words.clock(info.duration_s)
+    turned = f", turned by {info.rotation_deg}°" if info.rotation_deg else ""
+    return [
+        ("File", words.plain(file_name(report))),
+        ("sha256 of the file", info.sha256),
+        ("Size", f"{info.size_bytes:,} bytes"),
+        ("Picture", f"{info.width_px} × {info.height_px} px{turned}{rate}"),
+        ("Length", length),
+        ("Coding", f"{info.codec}, {info.pixel_format}"),
+        ("Frames wanted", _asked(report.sampling)),
+        ("Weights", f"{weights.name}, revision {weights.revision}"),
+        ("sha256 of the weights", weights.sha256),
+        (
+            "Model",
+            f"{weights.architecture}, face crops of {weights.crop_px} px "
+            f"with a margin of {words.share(weights.crop_margin)}",
+        ),
+        ("Program", f"dfexplain {__version__}"),
+    ]
+
+
+def _band(report: VideoReport) -> dict[str, object] | None:
+    if report.verdict.p_fake is None or report.calibration is None:
+        return None
+    low, high = words.band(report.calibration)
+    return {"low": low, "high": high, "p": report.verdict.p_fake}
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("dfexplain.report", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
+
+
+def to_html(report: VideoReport) -> str:
+    """The report as the text of one HTML file."""
+    calibration = report.calibration
+    figures = (
+        []
+        if calibration is None
+        else [
+            (Markup(plots.figure_svg(figure)), text)
+            for figure, text in (
+                (plots.reliability(calibration), RELIABILITY_SAYS),
+                (plots.score_histogram(calibration), HISTOGRAM_SAYS),
+            )
+        ]
+    )
+    with_p = shows_probability(report)
+    frames = [_frame(report, shown) for shown in shown_frames(report)]
+    return _template().render(
+        palette=plots.PALETTE,
+        name=words.plain(file_name(report)),
+        headline=words.headline(report.verdict),
+        colour=_COLOURS[report.verdict.outcome],
+        number=words.number(report),
+        band=_band(report),
+        explanation=words.explanation(report),
+        spans=words.spans(report.segments) if report.verdict.outcome is not Outcome.FAKE else "",
+        coverage=words.coverage(report.coverage),
+        seen=report.coverage,
+        point=words.operating_point(calibration) if calibration and with_p else None,
+        calibration=calibration,
+        timelines=[
+            (kind, Markup(plots.figure_svg(plots.timeline(report, width_in))))
+            for kind, width_in in (("wide", 9.2), ("narrow", 3.5))
+        ],
+        with_p=with_p,
+        lanes=report.lanes,
+        flagged=report.segments,
+        cuts=report.cuts_s,
+        frames=frames,
+        bar=_encode_uri(explain.colour_bar(12, 240), ".png"),
+        heat_scale=report.heat_scale,
+        figures=figures,
+        facts=_facts(report),
+        notes=[words.plain(note) for note in report.notes],
+        not_checked=report.not_checked,
+    )

@@ -1,0 +1,179 @@
+"""The words for a report: one wording for the page, the command line and whoever shows a verdict.
+
+A probability never comes without its band and what it was measured on; where there is none, the
+number is a "score, not calibrated"; where there is no evidence, there is no number.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+
+from dfexplain import aggregate
+from dfexplain import calibration as calibrate
+from dfexplain.structures import (
+    Calibration,
+    Coverage,
+    Outcome,
+    Reason,
+    Segment,
+    Verdict,
+    VideoReport,
+)
+
+__all__ = [
+    "band",
+    "clock",
+    "coverage",
+    "explanation",
+    "headline",
+    "number",
+    "one_line",
+    "operating_point",
+    "plain",
+    "share",
+    "spans",
+]
+
+_HEADLINES = {
+    Outcome.FAKE: "Likely manipulated",
+    Outcome.REAL: "No sign found",
+    Outcome.UNCERTAIN: "Cannot tell",
+    Outcome.NOT_ANALYSABLE: "Not analysable",
+}
+
+
+def plain(text: str) -> str:
+    """`text` on one line, without control characters and lone surrogates.
+
+    File names may hold terminal commands, line breaks, marks that reverse the reading direction, or
+    bytes that are no text; each such character becomes U+FFFD.
+    """
+    return "".join(
+        "\ufffd" if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") else char
+        for char in text
+    )
+
+
+def clock(time_s: float) -> str:
+    """m:ss.s, rounded to the tenth: 83.96 is 1:24.0."""
+    tenths = round(time_s * 10)
+    return f"{tenths // 600}:{tenths % 600 // 10:02d}.{tenths % 10}"
+
+
+def share(value: float) -> str:
+    """A rate in 0..1 as a percentage of two digits: 0.0525 is "5.2 %"."""
+    return f"{100 * value:.2g} %" if value < 0.995 else "100 %"
+
+
+def headline(verdict: Verdict) -> str:
+    """The verdict in two or three words."""
+    if verdict.reason is Reason.NO_FACE:
+        return "No face found"
+    return _HEADLINES[verdict.outcome]
+
+
+def band(calibration: Calibration) -> tuple[float, float]:
+    """The probabilities between which the answer is "cannot tell"."""
+    edges = np.array([calibration.band_low, calibration.threshold])
+    low, high = calibrate.p_fake(calibration, edges)
+    return float(low), float(high)
+
+
+def number(report: VideoReport) -> str:
+    """The number of the verdict with what it needs beside it; empty where there is no evidence."""
+    verdict, calibration = report.verdict, report.calibration
+    if verdict.score is None:
+        return ""
+    if verdict.p_fake is None or calibration is None:
+        withheld = verdict.reason is Reason.OUT_OF_DISTRIBUTION
+        what = "no probability for such a video" if withheld else "not calibrated"
+        return f"score {verdict.score:.2f}, {what}"
+    low, high = band(calibration)
+    return f"p {verdict.p_fake:.2f} (cannot tell between {low:.2f} and {high:.2f})"
+
+
+def coverage(seen: Coverage) -> str:
+    """How much was looked at: "31 of 32 frames had a face", and what could not be read."""
+    text = f"{seen.with_face} of {seen.decoded} frames had a face"
+    if seen.decoded < seen.wanted:
+        text += f"; {seen.decoded} of {seen.wanted} wanted frames could be read"
+    return text
+
+
+def spans(segments: Sequence[Segment]) -> str:
+    """The flagged spans by face: "face B, 2 spans: 0:03.2–0:04.9, 0:07.0–0:07.6"."""
+    faces: dict[str, list[Segment]] = {}
+    for segment in segments:
+        faces.setdefault(segment.track_id, []).append(segment)
+    parts = []
+    for name, found in faces.items():
+        times = ", ".join(f"{clock(s.start_s)}–{clock(s.end_s)}" for s in found)
+        parts.append(f"face {name}, {len(found)} span{'s' * (len(found) > 1)}: {times}")
+    return "; ".join(parts)
+
+
+def operating_point(calibration: Calibration) -> str:
+    """What the threshold costs, with 95 % intervals and sample sizes."""
+    real = int((calibration.labels == 0).sum())
+    fake = int((calibration.labels == 1).sum())
+    flagged, missed = calibration.false_positive_interval, calibration.miss_interval
+    return (
+        f"At this threshold {share(calibration.false_positive_rate)} of {real} real videos were "
+        f"flagged (95 % interval {share(flagged[0])} to {share(flagged[1])}); below the band lay "
+        f"{share(calibration.miss_rate)} of {fake} fakes "
+        f"({share(missed[0])} to {share(missed[1])})."
+    )
+
+
+def explanation(report: VideoReport) -> str:
+    """One or two sentences that say why the verdict is what it is."""
+    verdict, seen = report.verdict, report.coverage
+    match verdict.reason:
+        case Reason.NO_FACE:
+            return f"None of the {seen.decoded} frames read shows a face, so there is no score."
+        case Reason.TOO_FEW_FRAMES:
+            return (
+                f"No face is in {aggregate.MIN_FRAMES} or more of the frames read, as a score "
+                "needs. More frames may help if a face is in view for a short while."
+            )
+        case Reason.LOW_COVERAGE:
+            return (
+                f"Only {seen.with_face} of {seen.wanted} wanted frames show a face; a score needs "
+                f"{share(aggregate.MIN_COVERAGE)} of them."
+            )
+        case Reason.IN_BAND:
+            return (
+                "The score lies in the band where real and manipulated validation videos mix, "
+                "so no side is taken."
+            )
+        case Reason.OUT_OF_DISTRIBUTION:
+            return (
+                "The faces are unlike those on which the score was measured, so it is not turned "
+                "into a probability."
+            )
+        case Reason.UNCALIBRATED:
+            return (
+                "These weights have no calibration, so it is not known which scores are high. "
+                "Compare scores only with scores of the same weights."
+            )
+    if verdict.outcome is Outcome.FAKE:
+        found = spans(report.segments)
+        return f"Flagged: {found}." if found else "A face scores high over its whole length."
+    return (
+        "No face scores above the band. That is no statement about what was not checked, "
+        "nor about kinds of manipulation that the weights have never met."
+    )
+
+
+def one_line(report: VideoReport) -> str:
+    """The report as one line of text for a terminal."""
+    head = headline(report.verdict).lower()
+    if report.verdict.reason is not None:
+        head += f" ({report.verdict.reason})"
+    parts = [head, number(report), spans(report.segments)]
+    if report.coverage.with_face < report.coverage.wanted:
+        parts.append(coverage(report.coverage))
+    return f"{plain(report.info.file)}: " + ", ".join(part for part in parts if part)
