@@ -1,19 +1,35 @@
-"""Tracks of faces that never cross a shot cut, and the crops that models see."""
+"""Tracks of faces that never cross a shot cut, and the crops that models see.
+
+Every fourth sampled frame is searched by full detection, and the first one of each shot. In between
+each known face is followed: O-Net on the box where its last motion lets it be expected. Only a face
+that is lost this way has its frame searched too. What a search finds for the first time is followed
+backward over the frames since the search before it. No row is invented: MTCNN saw each of them in
+that very frame.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfexplain.faces import FaceDetector
+from dfexplain.faces import FaceDetector, Faces, cut_square, face_square, iou
 from dfexplain.shots import CutDetector
 from dfexplain.structures import FaceTrack, Frame
+from dfexplain.trails import MIN_OVERLAP, Seen, Trail, near, pair_up
 
 __all__ = ["TrackedFace", "Tracker", "Tracks", "crop_face"]
+
+_SEARCH_EVERY = 4
+_MAX_UNSEEN = 8  # samples after which a face that comes back is a new trail
+_SAME_FACE_IOU = 0.5  # from which two boxes of a frame are one face
+_MIN_ROWS = 3
+_MIN_HITS = 2
+_MIN_CONFIDENCE = 0.9
+_MIN_CONFIDENCE_ALONE = 0.99
 
 
 @dataclass(frozen=True)
@@ -21,7 +37,8 @@ class TrackedFace:
     """One face in one frame of a chunk, to be cropped and scored at once.
 
     `position` is the index of its frame in the chunk. `row` counts the faces of this `track_key`
-    from 0: it is the row of the FaceTrack that `Tracker.finish` may give under this key.
+    from 0: it is the row of the FaceTrack that `Tracker.finish` may give under this key. `detected`
+    is False where the face was followed from its neighbours.
     """
 
     track_key: int
@@ -38,103 +55,191 @@ class TrackedFace:
 
 @dataclass(frozen=True)
 class Tracks:
-    """What is known at the end: supported tracks by key, times of cuts, frames with such a face."""
+    """What is known at the end: supported tracks by key, times of cuts, frames with such a face.
+
+    A cut's time is that of the first sampled frame after it.
+    """
 
     tracks: dict[int, FaceTrack]
     cuts_s: tuple[float, ...]
     frames_with_face: int
 
 
-@dataclass
-class _Live:
-    rows: list[TrackedFace] = field(default_factory=list)
-    lost: int = 0
-
-
-def iou(box_a: NDArray[np.float32], box_b: NDArray[np.float32]) -> float:
-    """Intersection over union of two boxes, 0..1."""
-    width = min(box_a[2], box_b[2]) - max(box_a[0], box_b[0])
-    height = min(box_a[3], box_b[3]) - max(box_a[1], box_b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (box_a, box_b)]
-    return float(width * height / (sum(areas) - width * height))
-
-
 class Tracker:
-    """Finds and follows faces through chunks of frames given in time order."""
+    """Finds and follows faces through chunks of frames given in time order; one a video.
+
+    Chunks of any length do; multiples of four waste no detection. The same frames in the same
+    chunks give the same tracks. Frames are not kept, only boxes.
+    """
 
     def __init__(self, detector: FaceDetector) -> None:
         self._detector = detector
-        self._cuts = CutDetector()
-        self._live: dict[int, _Live] = {}
-        self._all: dict[int, _Live] = {}
+        self._cutter = CutDetector()
+        self._live: list[Trail] = []
+        self._touched: dict[int, Trail] = {}
+        self._supported: dict[int, Trail] = {}
+        self._keys = 0
+        self._samples = 0
+        self._last_s = -np.inf
+        self._searched: list[int] = []  # samples on which a full detection ran
+        self._shot_start = 0
         self._cuts_s: list[float] = []
 
     def update(self, frames: Sequence[Frame]) -> list[TrackedFace]:
-        """Faces of the next frames, ordered by position, then by key. Frames may be forgotten."""
-        out: list[TrackedFace] = []
-        for position, (frame, faces) in enumerate(
-            zip(frames, self._detector.detect([f.rgb for f in frames]), strict=True)
-        ):
-            if self._cuts.is_cut(frame.rgb):
-                self._cuts_s.append(frame.time_s)
-                self._live = {}
-            free = dict(self._live)
-            found: list[TrackedFace] = []
-            for k in range(len(faces)):
-                key = max(
-                    free,
-                    key=lambda name: iou(free[name].rows[-1].box_xyxy, faces.box_xyxy[k]),
-                    default=None,
-                )
-                if key is None or iou(free[key].rows[-1].box_xyxy, faces.box_xyxy[k]) < 0.2:
-                    key = len(self._all)
-                    self._all[key] = self._live[key] = _Live()
-                else:
-                    del free[key]
-                track = self._live[key]
-                track.lost = 0
-                face = TrackedFace(
-                    track_key=key,
-                    row=len(track.rows),
-                    position=position,
-                    frame_index=-1 if frame.index is None else frame.index,
-                    time_s=frame.time_s,
-                    box_xyxy=faces.box_xyxy[k],
-                    landmarks_xy=faces.landmarks_xy[k],
-                    confidence=float(faces.confidence[k]),
-                    detected=True,
-                    shot=len(self._cuts_s),
-                )
-                track.rows.append(face)
-                found.append(face)
-            for key in free:
-                self._live[key].lost += 1
-            self._live = {k: t for k, t in self._live.items() if t.lost <= 8}
-            out += sorted(found, key=lambda face: face.track_key)
-        return out
+        """Faces of the next frames, ordered by position, then by key. Frames may be forgotten.
+
+        A frame whose time does not rise above the last one's is passed over.
+        """
+        self._touched = {}
+        rising = [p for p, frame in enumerate(frames) if self._is_next(frame)]
+        cuts = {p: self._cutter.is_cut(frames[p].rgb) for p in rising}
+        due = [p for p in rising if cuts[p] or p in rising[::-1][::_SEARCH_EVERY]]
+        if self._samples == 0 and rising and rising[0] not in due:
+            due.insert(0, rising[0])
+        found = dict(zip(due, self._detector.detect([frames[p].rgb for p in due]), strict=True))
+        position_of: dict[int, int] = {}
+        start = self._samples
+        for p in rising:
+            sample = self._samples
+            position_of[sample] = p
+            if cuts[p]:
+                self._retire(self._live)
+                self._cuts_s.append(frames[p].time_s)
+                start = self._shot_start = sample
+            if self._step(frames[p], found.get(p)):
+                for earlier in range(sample - 1, start - 1, -1):
+                    self._fill_back(frames[position_of[earlier]], earlier)
+                start = sample + 1
+        return self._hand_out(position_of)
 
     def finish(self) -> Tracks:
-        """The tracks with enough support, each with all its rows."""
-        kept = {key: t.rows for key, t in self._all.items() if len(t.rows) >= 3}
+        """The tracks with enough support, each with all its rows.
+
+        Enough is: at least 3 rows of a mean confidence of at least 0.9, and found by at least 2 of
+        the full detections, and half of those, that were made between the first row and the last.
+        In a shot of only 1 or 2 samples the face must be in all of them with at least 0.99.
+        """
+        self._retire(self._live)
+        kept = self._supported
         return Tracks(
-            tracks={key: _stack(rows) for key, rows in kept.items()},
+            tracks={key: kept[key].to_track() for key in sorted(kept)},
             cuts_s=tuple(self._cuts_s),
-            frames_with_face=len({row.time_s for rows in kept.values() for row in rows}),
+            frames_with_face=len({row.sample for trail in kept.values() for row in trail.seen}),
         )
 
+    def _is_next(self, frame: Frame) -> bool:
+        last, self._last_s = self._last_s, max(self._last_s, frame.time_s)
+        return frame.time_s > last
 
-def _stack(rows: list[TrackedFace]) -> FaceTrack:
-    return FaceTrack(
-        frame_index=np.array([r.frame_index for r in rows], np.int64),
-        time_s=np.array([r.time_s for r in rows], np.float64),
-        box_xyxy=np.stack([r.box_xyxy for r in rows]),
-        landmarks_xy=np.stack([r.landmarks_xy for r in rows]),
-        confidence=np.array([r.confidence for r in rows], np.float32),
-        detected=np.array([r.detected for r in rows], np.bool_),
-        shot=np.array([r.shot for r in rows], np.int64),
-    )
+    def _step(self, frame: Frame, faces: Faces | None) -> bool:
+        """Take the next frame; True where a full detection was made on it."""
+        sample = self._samples
+        self._samples += 1
+        self._retire([t for t in self._live if sample - t.seen[-1].sample > _MAX_UNSEEN])
+        fresh = [t for t in self._live if t.seen[-1].sample == sample - 1]
+        if faces is None:
+            lost = self._follow(fresh, frame, sample)
+            if not any(trail.seen[-1].confidence >= _MIN_CONFIDENCE for trail in lost):
+                return False
+            faces = self._detector.detect([frame.rgb])[0]
+            self._search(faces, frame, sample)
+        else:
+            self._search(faces, frame, sample)
+            self._follow([t for t in fresh if not self._forsaken(t, sample)], frame, sample)
+        return True
+
+    def _forsaken(self, trail: Trail, sample: int) -> bool:
+        """True where neither this full detection nor the one before it found the face."""
+        searched = self._searched[-2:]
+        return not any(row is not None and row.detected for row in map(trail.at, searched))
+
+    def _follow(self, trails: list[Trail], frame: Frame, sample: int) -> list[Trail]:
+        """Follow those of `trails` that have no row in this frame yet; give back the lost ones."""
+        trails = [trail for trail in trails if trail.at(sample) is None]
+        if not trails:
+            return []
+        expected = np.stack([trail.expected(sample, frame.time_s) for trail in trails])
+        faces = self._detector.follow(frame.rgb, expected)
+        agreement = np.diagonal(near(expected, faces.box_xyxy))
+        lost = []
+        for k in np.argsort(-agreement, kind="stable"):
+            known = faces.confidence[k] > 0.0 and agreement[k] >= MIN_OVERLAP
+            if known and not self._taken(faces.box_xyxy[k], sample):
+                self._add(trails[k], Seen.take(faces, int(k), frame, sample, detected=False))
+            else:
+                lost.append(trails[k])
+        return lost
+
+    def _search(self, faces: Faces, frame: Frame, sample: int) -> None:
+        """Give the faces of a full detection to the trails, and the rest to new trails."""
+        self._searched.append(sample)
+        free = set(range(len(faces)))
+        if self._live and free:
+            expected = np.stack([trail.expected(sample, frame.time_s) for trail in self._live])
+            steady = np.array([trail.seen[-1].sample >= sample - 1 for trail in self._live])
+            for t, k in pair_up(expected, faces.box_xyxy, steady):
+                self._add(self._live[t], Seen.take(faces, k, frame, sample, detected=True))
+                free.discard(k)
+        for k in sorted(free):
+            if not self._taken(faces.box_xyxy[k], sample):
+                self._live.append(Trail(self._keys, len(self._cuts_s)))
+                self._keys += 1
+                self._add(self._live[-1], Seen.take(faces, k, frame, sample, detected=True))
+
+    def _fill_back(self, frame: Frame, sample: int) -> None:
+        """Follow backward into this frame what was found in the next one and is missing here."""
+        self._follow(
+            [trail for trail in self._live if trail.at(sample + 1) is not None], frame, sample
+        )
+
+    def _taken(self, box: NDArray[np.float32], sample: int) -> bool:
+        rows = [row.box_xyxy for row in (t.at(sample) for t in self._live) if row is not None]
+        return bool(rows) and float(iou(box[None], np.stack(rows)).max()) > _SAME_FACE_IOU
+
+    def _add(self, trail: Trail, row: Seen) -> None:
+        trail.add(row)
+        self._touched[trail.key] = trail
+
+    def _retire(self, trails: list[Trail]) -> None:
+        gone = {trail.key for trail in trails}
+        self._live = [trail for trail in self._live if trail.key not in gone]
+        self._supported |= {trail.key: trail for trail in trails if self._has_support(trail)}
+
+    def _has_support(self, trail: Trail) -> bool:
+        shot_samples = self._samples - self._shot_start
+        if shot_samples < _MIN_ROWS:
+            whole = len(trail.seen) == shot_samples
+            return whole and trail.confidence >= _MIN_CONFIDENCE_ALONE
+        hits = sum(row.detected for row in trail.seen)
+        first, last = trail.seen[0].sample, trail.seen[-1].sample
+        searches = bisect_left(self._searched, last + 1) - bisect_left(self._searched, first)
+        shot_searches = len(self._searched) - bisect_left(self._searched, self._shot_start)
+        return (
+            len(trail.seen) >= _MIN_ROWS
+            and trail.confidence >= _MIN_CONFIDENCE
+            and hits >= max(min(_MIN_HITS, shot_searches), searches / 2)
+        )
+
+    def _hand_out(self, position_of: dict[int, int]) -> list[TrackedFace]:
+        out = []
+        for trail in self._touched.values():
+            for row in trail.seen[trail.handed_out :]:
+                out.append(
+                    TrackedFace(
+                        track_key=trail.key,
+                        row=trail.handed_out,
+                        position=position_of[row.sample],
+                        frame_index=row.frame_index,
+                        time_s=row.time_s,
+                        box_xyxy=row.box_xyxy,
+                        landmarks_xy=row.landmarks_xy,
+                        confidence=row.confidence,
+                        detected=row.detected,
+                        shot=trail.shot,
+                    )
+                )
+                trail.handed_out += 1
+        return sorted(out, key=lambda face: (face.position, face.track_key))
 
 
 def crop_face(
@@ -145,29 +250,7 @@ def crop_face(
     The square is centred on the box; its side is the box's longer side times 1 + 2 * margin. Where
     it leaves the frame the border is replicated.
     """
-    x0, y0, x1, y1 = (float(v) for v in box_xyxy)
-    side = max(2, round(max(x1 - x0, y1 - y0) * (1.0 + 2.0 * margin)))
-    left = round((x0 + x1 - side) / 2.0)
-    top = round((y0 + y1 - side) / 2.0)
-    height, width = rgb.shape[:2]
-    inner = rgb[max(0, top) : max(0, min(height, top + side)), max(0, left) : max(0, left + side)]
-    if inner.size == 0:
+    crop = cut_square(rgb, *face_square(box_xyxy, margin), size_px)
+    if crop is None:
         raise ValueError(f"box_xyxy must touch the frame, but got {box_xyxy.tolist()}.")
-    if inner.shape[:2] != (side, side):
-        inner = cv2.copyMakeBorder(
-            inner,
-            max(0, -top),
-            max(0, top + side - height),
-            max(0, -left),
-            max(0, left + side - width),
-            cv2.BORDER_REPLICATE,
-        )
-    shrink = side > size_px
-    return np.asarray(
-        cv2.resize(
-            inner,
-            (size_px, size_px),
-            interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR,
-        ),
-        np.uint8,
-    )
+    return crop
