@@ -1,0 +1,144 @@
+"""Writes a weights folder: equal bytes for equal weights, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+
+from dfexplain import calibration as calibrations
+from dfexplain import weights_folder as layout
+from dfexplain.errors import SettingError
+from dfexplain.golden import make_golden
+from dfexplain.models import ModelConfig
+from dfexplain.structures import Calibration
+from dfexplain.weights_folder import OutOfDistribution, Weights
+
+__all__ = ["save", "sha256_of"]
+
+
+def sha256_of(state: Mapping[str, torch.Tensor]) -> str:
+    """The sha256 that `model.safetensors` will have for this state: it names the weights."""
+    return hashlib.sha256(_model_bytes(state)).hexdigest()
+
+
+def save(
+    folder: str | Path,
+    *,
+    config: ModelConfig,
+    state: Mapping[str, torch.Tensor],
+    heat_scale: float,
+    card: str,
+    calibration: Calibration | None = None,
+    out_of_distribution: OutOfDistribution | None = None,
+    golden: dict[str, Any] | None = None,
+) -> Weights:
+    """Write a weights folder and return it as `hub.load` reads it.
+
+    `golden` is measured here unless it is given. A calibration whose `weights_sha256` is empty is
+    bound to this state; one of other weights is refused. An older weights folder of that name is
+    replaced; a folder that holds anything else is left alone.
+
+    Raises SettingError for arguments that make no weights folder or a place that cannot be written,
+    WeightsRefused for a state that `config` does not build or that is not finite.
+    """
+    files = _pack(config, state, heat_scale, card, calibration, out_of_distribution)
+    target = Path(folder).expanduser().absolute()
+    try:
+        if target.exists() and {path.name for path in target.iterdir()} - layout.FILES.keys():
+            raise SettingError(
+                f"folder must be new or hold weights only, but got {str(target)!r}, which holds "
+                "something else. Choose another folder."
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
+            # A folder of its own inside it, because a temporary folder is closed to other users.
+            fresh = Path(scratch, target.name)
+            fresh.mkdir()
+            for name, data in files.items():
+                (fresh / name).write_bytes(data)
+            if golden is None:
+                golden = make_golden(layout.read(fresh))
+            (fresh / layout.GOLDEN).write_bytes(_json_bytes(golden))
+            layout.read(fresh)
+            _swap(fresh, target, Path(scratch, "replaced"))
+    except OSError as error:
+        raise SettingError(
+            f"folder must be one that can be written, but got {str(target)!r} "
+            f"({error.strerror}). Choose another folder."
+        ) from error
+    return layout.read(target)
+
+
+def _swap(fresh: Path, target: Path, aside: Path) -> None:
+    """Put `fresh` in the place of `target`, which goes aside and comes back should that fail."""
+    existed = target.exists()
+    if existed:
+        target.rename(aside)
+    try:
+        fresh.rename(target)
+    except OSError:
+        if existed:
+            aside.rename(target)
+        raise
+
+
+def _pack(
+    config: ModelConfig,
+    state: Mapping[str, torch.Tensor],
+    heat_scale: float,
+    card: str,
+    calibration: Calibration | None,
+    out_of_distribution: OutOfDistribution | None,
+) -> dict[str, bytes]:
+    """Name and bytes of each file but `golden.json`."""
+    if not 0 < heat_scale <= layout.HEAT_SCALE_LIMIT:
+        raise SettingError(
+            f"heat_scale must lie in 0..{layout.HEAT_SCALE_LIMIT:g}, but got {heat_scale}. "
+            "Measure it on validation crops."
+        )
+    model = _model_bytes(state)
+    sha256 = hashlib.sha256(model).hexdigest()
+    settings = {"format": layout.FORMAT, **config.to_dict()}
+    settings |= {"heat_scale": float(heat_scale), "sha256": sha256}
+    files = {
+        layout.MODEL: model,
+        layout.CONFIG: _json_bytes(settings),
+        layout.CARD: card.encode(),
+    }
+    if calibration is not None:
+        if calibration.weights_sha256 not in ("", sha256):
+            raise SettingError(
+                f"calibration must belong to the weights {sha256}, but got one of "
+                f"{calibration.weights_sha256!r:.80}. Calibrate these weights."
+            )
+        bound = replace(calibration, weights_sha256=sha256)
+        files[layout.CALIBRATION] = _json_bytes(calibrations.to_dict(bound))
+    if out_of_distribution is not None:
+        arrays = {
+            item.name: torch.from_numpy(
+                np.array(getattr(out_of_distribution, item.name), np.float32, order="C")
+            )
+            for item in fields(OutOfDistribution)
+        }
+        files[layout.OUT_OF_DISTRIBUTION] = safetensors.torch.save(
+            arrays, metadata={"weights_sha256": sha256}
+        )
+    return files
+
+
+def _model_bytes(state: Mapping[str, torch.Tensor]) -> bytes:
+    plain = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
+    return safetensors.torch.save(plain, metadata={"format": "pt"})
+
+
+def _json_bytes(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()

@@ -1,0 +1,100 @@
+"""What the tests' Hub remembers: repositories, commits, tags, large files, and who may see them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+__all__ = ["TOKEN", "Commit", "RefusalError", "Repo", "Store", "is_lfs", "oid"]
+
+TOKEN = "hf_token_of_the_tests"
+
+
+@dataclass(frozen=True)
+class Commit:
+    sha: str
+    parent: str | None
+    title: str
+    files: dict[str, bytes]
+
+
+@dataclass
+class Repo:
+    private: bool = False
+    commits: dict[str, Commit] = field(default_factory=dict)
+    branches: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def find(self, revision: str) -> Commit | None:
+        sha = self.branches.get(revision) or self.tags.get(revision) or revision
+        return self.commits.get(sha)
+
+    def add(self, files: dict[str, bytes], title: str) -> Commit:
+        """A commit on main with these files and no others."""
+        parent = self.branches.get("main")
+        digest = hashlib.sha1(repr((parent, title, sorted(files.items()))).encode()).hexdigest()
+        commit = Commit(digest, parent, title, dict(files))
+        self.commits[digest] = commit
+        self.branches["main"] = digest
+        return commit
+
+
+class RefusalError(Exception):
+    """An answer that is an error, as the Hub words it."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+def is_lfs(path: str, size: int) -> bool:
+    return path.endswith(".safetensors") or size > 10_000_000
+
+
+def oid(path: str, data: bytes) -> str:
+    """What names the blob: its sha256 in LFS, else git's sha1."""
+    if is_lfs(path, len(data)):
+        return hashlib.sha256(data).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+class Store:
+    """The Hub's memory. `log` holds 'METHOD path' of each call, `faults` what is to go wrong."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.repos: dict[str, Repo] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.faults: dict[str, str] = {}
+        self.log: list[str] = []
+
+    def publish(
+        self, repo: str, files: dict[str, bytes], *, tag: str | None = None, private: bool = False
+    ) -> str:
+        """Put a commit on main without going through a client; returns its sha."""
+        kept = self.repos.setdefault(repo, Repo(private))
+        sha = kept.add(files, f"publish {tag or ''}").sha
+        if tag is not None:
+            kept.tags[tag] = sha
+        return sha
+
+    def visible(self, request: Request, name: str) -> Repo:
+        signed_in = self.signed_in(request)
+        repo = self.repos.get(name)
+        if repo is None or (repo.private and not signed_in):
+            raise RefusalError(404 if signed_in else 401, "RepoNotFound", "Repository not found")
+        return repo
+
+    def signed_in(self, request: Request, *, required: bool = False) -> bool:
+        header = request.headers.get("authorization")
+        if header not in (None, f"Bearer {TOKEN}") or (required and header is None):
+            raise RefusalError(401, "", "Invalid credentials in Authorization header")
+        return header is not None
+
+    def commit_of(self, request: Request, name: str, revision: str) -> Commit:
+        commit = self.visible(request, name).find(revision)
+        if commit is None:
+            raise RefusalError(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+        return commit
