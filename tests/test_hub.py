@@ -352,3 +352,10 @@ def test_a_file_is_not_a_weights_folder(shelf: Path) -> None:
 
 def test_the_shelf_is_beside_the_package() -> None:
     assert hub._shelf() == Path(hub.__file__).resolve().parent.parent / "weights"
+
+
+def test_a_regular_install_keeps_the_shelf_among_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "__file__", str(tmp_path / "site-packages" / "dfexplain" / "hub.py"))
+    assert hub._shelf() == Path(sys.prefix) / "share" / "dfexplain" / "weights"

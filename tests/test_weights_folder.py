@@ -17,6 +17,7 @@ import torch
 
 from dfexplain import hub, weights_folder
 from dfexplain.errors import SettingError, WeightsError, WeightsNotFound, WeightsRefused
+from dfexplain.models.config import BACKBONES
 from tests import small_weights as small
 
 Files = dict[str, bytes]
@@ -413,3 +414,16 @@ def test_save_leaves_other_folders_alone(tmp_path: Path) -> None:
 def test_read_needs_a_folder(tmp_path: Path) -> None:
     with pytest.raises(WeightsNotFound, match="must be a folder"):
         weights_folder.read(tmp_path / "none")
+
+
+def test_the_document_names_every_file_and_limit() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "weights_format.md").read_text()
+    for name, limit in weights_folder.FILES.items():
+        size = f"{limit >> 20} MiB" if limit >= 2**20 else f"{limit >> 10} KiB"
+        assert re.search(rf"^\| `{re.escape(name)}` \| (yes|no) \| {size} \|", text, re.MULTILINE)
+    for suffix in weights_folder.PICKLES:
+        assert f"`{suffix}`" in text
+    for key in (*small.CONFIG.to_dict(), "format", "heat_scale", "sha256"):
+        assert f"`{key}`" in text
+    for backbone in BACKBONES:
+        assert f'`"{backbone}"`' in text
