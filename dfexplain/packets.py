@@ -132,9 +132,13 @@ class Reader:
         )
         tracks = self._container.streams.video
         cover = Disposition.attached_pic
-        pictures = [track for track in tracks if not track.disposition & cover]
+        pictures = [
+            track
+            for track in tracks
+            if not track.disposition & cover and bool(track.codec_context)  # None: unknown codec
+        ]
         if not pictures:
-            raise RefusedError("not-a-video", "it has no video track")
+            raise RefusedError("not-a-video", "it has no video track of a known codec")
         self._stream: VideoStream = pictures[0]
 
     def look(self) -> Survey:

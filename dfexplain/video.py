@@ -131,6 +131,11 @@ class FrameStream:
         return self._info
 
     @property
+    def child_pid(self) -> int:
+        """Process id of the child that decodes."""
+        return self._cage.pid
+
+    @property
     def wanted(self) -> int:
         """How many frames the sampling asks for, with those that a truncated file lacks."""
         return self._wanted if self.info else 0

@@ -476,7 +476,7 @@ def test_closing_early_and_losing_a_stream_kill_the_child(plain: Path) -> None:
     stream = video.sample(plain)
     frames = iter(stream)
     next(frames)
-    pid = stream._cage.pid
+    pid = stream.child_pid
     assert _alive(pid)
     stream.close()
     assert not _alive(pid)
@@ -484,7 +484,7 @@ def test_closing_early_and_losing_a_stream_kill_the_child(plain: Path) -> None:
     gc.disable()  # no cycle keeps it alive
     try:
         other = video.sample(plain)
-        pid = other._cage.pid
+        pid = other.child_pid
         assert next(iter(other)).index == 4
         del other
         assert not _alive(pid)
