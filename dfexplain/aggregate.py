@@ -43,8 +43,8 @@ MIN_SPAN = 5
 def shortest_span(rows: int) -> int:
     """The shortest run of frames that may decide a lane of `rows` frames.
 
-    max(MIN_SPAN, ceil(sqrt(rows))): the more runs there are to choose from, the longer each must be,
-    or the highest of many noisy means would grow with the number of frames.
+    max(MIN_SPAN, ceil(sqrt(rows))): the more runs there are to choose from, the longer each must
+    be,     or the highest of many noisy means would grow with the number of frames.
     """
     return max(MIN_SPAN, int(np.ceil(np.sqrt(rows))))
 
@@ -52,9 +52,9 @@ def shortest_span(rows: int) -> int:
 def lane_score(logits: Floats) -> float:
     """A lane's logit: the highest mean over any run of at least `shortest_span` consecutive frames.
 
-    A scan statistic (Naus, JASA 1965). The whole lane is one of the runs, so the score is never below
-    the mean logit; a short forged span is not drowned by the frames around it. `logits` (N,), N >= 1,
-    in time order. The calibration is fitted on scores made by this very rule.
+    A scan statistic (Naus, JASA 1965). The whole lane is one of the runs, so the score is never
+    below the mean logit; a short forged span is not drowned by the frames around it. `logits` (N,),
+    N >= 1, in time order. The calibration is fitted on scores made by this very rule.
     """
     rows = len(logits)
     if rows == 0:
@@ -82,11 +82,15 @@ def flagged_runs(logits: Floats, threshold: float) -> list[tuple[int, int]]:
     """Runs [first, last] of at least MIN_SPAN frames whose smoothed logit reaches `threshold`."""
     above = np.concatenate([[False], smooth(logits) >= threshold, [False]])
     change = np.flatnonzero(above[1:] != above[:-1])
-    return [(int(a), int(b) - 1) for a, b in zip(change[::2], change[1::2], strict=True) if b - a >= MIN_SPAN]
+    return [
+        (int(a), int(b) - 1)
+        for a, b in zip(change[::2], change[1::2], strict=True)
+        if b - a >= MIN_SPAN
+    ]
 
 
 def segments(lane: Lane, threshold: float, calibration: Calibration | None) -> tuple[Segment, ...]:
-    """The flagged spans of a lane. A span ends halfway to the next frame of the lane, if it has one."""
+    """The flagged spans of a lane. A span ends halfway to the lane's next frame, if it has one."""
     time_s, logit = lane.track.time_s, lane.scores.logit
     out = []
     for first, last in flagged_runs(logit, threshold):

@@ -35,8 +35,8 @@ def p_fake(calibration: Calibration, scores: Floats) -> Floats:
 def _platt(scores: Floats, labels: Ints) -> tuple[float, float]:
     """Slope and intercept by maximum likelihood on smoothed targets, classes weighted alike.
 
-    Platt 1999, sec. 2.2 (targets (N+ + 1) / (N+ + 2) and 1 / (N- + 2)), minimised by Newton's method
-    as in Lin, Lin and Weng, Machine Learning 2007, sec. 3.
+    Platt 1999, sec. 2.2 (targets (N+ + 1) / (N+ + 2) and 1 / (N- + 2)), minimised by Newton's
+    method as in Lin, Lin and Weng, Machine Learning 2007, sec. 3.
     """
     fakes, reals = int(labels.sum()), int((1 - labels).sum())
     target = np.where(labels == 1, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
@@ -114,8 +114,8 @@ def fit(
 
     ECE and the reliability table are cross-validated by person. The threshold is the smallest
     observed-score cut with at most TARGET_RATE of the real videos at or above it; the band's lower
-    edge has at most TARGET_RATE of the fakes at or below it. Where the classes separate so well that
-    the edges cross, they swap, and both rates stay at most TARGET_RATE.
+    edge has at most TARGET_RATE of the fakes at or below it. Where the classes separate so well
+    that the edges cross, they swap, and both rates stay at most TARGET_RATE.
     """
     scores = np.asarray(scores, np.float64)
     slope, intercept = _platt(scores, labels)
@@ -192,15 +192,12 @@ def _array(data: dict[str, Any], key: str, limit: float, empty: bool = False) ->
     if not isinstance(value, list) or not 1 <= len(value) <= 100_000:
         raise SettingError(f"calibration {key} must be a list of numbers, but got {value!r:.60}.")
     return np.array(
-        [
-            np.nan if empty and v is None else _number({key: v}, key, -limit, limit)
-            for v in value
-        ]
+        [np.nan if empty and v is None else _number({key: v}, key, -limit, limit) for v in value]
     )
 
 
 def from_dict(data: dict[str, Any]) -> Calibration:
-    """Read what `to_dict` wrote. Raises SettingError naming the key that is missing or out of range."""
+    """Read what `to_dict` wrote. Raises SettingError naming the key that is wrong."""
     expected = {f.name for f in fields(Calibration)}
     if not isinstance(data, dict) or set(data) != expected:
         odd = sorted(expected ^ set(data)) if isinstance(data, dict) else ["object"]

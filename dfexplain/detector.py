@@ -143,9 +143,7 @@ class Detector:
             for lane in aggregate.judged(found)
             if (reason := lanes.outside(lane, self.weights)) is not None
         }
-        verdict = aggregate.decide(
-            found, coverage, self.weights.calibration, frozenset(outside)
-        )
+        verdict = aggregate.decide(found, coverage, self.weights.calibration, frozenset(outside))
         if coverage.decoded < coverage.wanted:
             notes.append(f"{coverage.decoded} of {coverage.wanted} frames could be read")
         notes += [f"face {name}: {reason}" for name, reason in outside.items()]
@@ -204,13 +202,15 @@ class Detector:
         )
         output = self._engine.run(crops)
         for i, face in enumerate(faces):
-            row = EngineOutput(*(column[i : i + 1] for column in output))
+            row = output.row(i)
             scored[face.track_key].add(face, crops[i], row)
 
     def _lanes(self, tracks: dict[int, FaceTrack], scored: dict[int, _Scored]) -> list[Lane]:
         pairs = [(track, scored[key].finished()) for key, track in tracks.items()]
         out = []
-        for name, (track, scores) in zip(lanes.names(), lanes.join(pairs, self.weights), strict=False):
+        for name, (track, scores) in zip(
+            lanes.names(), lanes.join(pairs, self.weights), strict=False
+        ):
             p = None
             if self.weights.calibration is not None:
                 p = calibration.p_fake(self.weights.calibration, scores.logit)

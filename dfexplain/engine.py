@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dfexplain.models import ModelConfig, build
+from dfexplain.models import FrameModel, ModelConfig, build
 
 __all__ = ["BATCH", "Engine", "EngineOutput"]
 
@@ -27,6 +27,11 @@ class EngineOutput(NamedTuple):
     evidence: NDArray[np.float32]
     features: NDArray[np.float32]
 
+    def row(self, i: int) -> EngineOutput:
+        """One row of the output, as an output of one row."""
+        rows = slice(i, i + 1)
+        return EngineOutput(self.logit[rows], self.evidence[rows], self.features[rows])
+
 
 class Engine:
     """A model ready to score crops on the CPU, or on `device` ("cuda")."""
@@ -39,7 +44,8 @@ class Engine:
         self.device = torch.device(device)
         model = build(config)
         model.load_state_dict(dict(state))
-        self.model = model.eval().to(self.device, memory_format=torch.channels_last)
+        model = model.eval().requires_grad_(False).to(self.device)
+        self.model: FrameModel = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._mean = torch.tensor(config.mean, device=self.device).view(1, 3, 1, 1)
         self._std = torch.tensor(config.std, device=self.device).view(1, 3, 1, 1)
 

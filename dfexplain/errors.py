@@ -11,8 +11,8 @@ DfExplainError                  code, message; the CLI and the app catch this an
 │   └── HubUnavailable          the Hub does not answer and nothing is cached
 └── SettingError                an option or a config value out of its range
 
-Each class has a stable `code`, shown to users and used by scripts. Third-party errors are translated
-where they arise, with `raise ... from`.
+Each class has a stable `code`, shown to users and used by scripts. Third-party errors are
+translated where they arise, with `raise ... from`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Where the model looked: Grad-CAM as evidence in logits, drawn on one scale for all videos.
 
-Grad-CAM (Selvaraju et al., ICCV 2017, eq. 1 and 2) weighs each feature map by the mean gradient of the
-logit. With global average pooling and a linear head that gradient is the head's weight over the number
-of positions, so the map comes with the forward pass (`models.frame`); `library_grad_cam` is the same
-map by pytorch-grad-cam, for the tests. No map is stretched to its own maximum: full colour means
-`scale` logits on every frame, and a frame without evidence stays blank.
+Grad-CAM (Selvaraju et al., ICCV 2017, eq. 1 and 2) weighs each feature map by the mean gradient of
+the logit. With global average pooling and a linear head that gradient is the head's weight over the
+number of positions, so the map comes with the forward pass (`models.frame`); `library_grad_cam` is
+the same map by pytorch-grad-cam, for the tests. No map is stretched to its own maximum: full colour
+means `scale` logits on every frame, and a frame without evidence stays blank.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain.engine import Engine
+from dfexplain.faces import face_square
 from dfexplain.structures import Heatmap, Lane
-from dfexplain.tracks import crop_square
 
 __all__ = [
     "FAKE_RGB",
@@ -49,14 +49,16 @@ def _strength(values: Array, scale: float, signed: bool) -> Array:
 
 def _paint(rgb: Image, strength: Array) -> Image:
     alpha = (np.abs(strength) * OPACITY)[..., None]
-    colour = np.where(strength[..., None] >= 0, np.float32(FAKE_RGB), np.float32(REAL_RGB))
+    colour = np.where(
+        strength[..., None] >= 0, np.array(FAKE_RGB, np.float32), np.array(REAL_RGB, np.float32)
+    )
     return np.asarray(np.round(rgb * (1.0 - alpha) + colour * alpha), np.uint8)
 
 
 def overlay(crop_rgb: Image, heatmap: Heatmap, *, signed: bool = False) -> Image:
     """Draw a map over its crop (S, S, 3): orange toward fake and, if `signed`, blue toward real."""
     size = crop_rgb.shape[1::-1]
-    values = cv2.resize(heatmap.values, size, interpolation=cv2.INTER_CUBIC)
+    values = cv2.resize(heatmap.values, size, interpolation=cv2.INTER_LINEAR)
     return _paint(crop_rgb, _strength(values, heatmap.scale, signed))
 
 
@@ -70,19 +72,17 @@ def overlay_frame(
 ) -> Image:
     """Draw a map over its place in a frame (H, W, 3), with the face's box.
 
-    `box_xyxy` is in pixels of this picture (a preview's box is the report's times its scale), `margin`
-    the crop margin of the weights.
+    `box_xyxy` is in pixels of this picture (a preview's box is the report's times its scale),
+    `margin` the crop margin of the weights.
     """
-    left, top, side = crop_square(box_xyxy, margin)
+    left, top, side = face_square(box_xyxy, margin)
     height, width = frame_rgb.shape[:2]
     out = frame_rgb.copy()
     x0, y0, x1, y1 = max(0, left), max(0, top), min(width, left + side), min(height, top + side)
     if x1 > x0 and y1 > y0:
-        values = cv2.resize(heatmap.values, (side, side), interpolation=cv2.INTER_CUBIC)
+        values = cv2.resize(heatmap.values, (side, side), interpolation=cv2.INTER_LINEAR)
         values = values[y0 - top : y1 - top, x0 - left : x1 - left]
-        out[y0:y1, x0:x1] = _paint(
-            out[y0:y1, x0:x1], _strength(values, heatmap.scale, signed)
-        )
+        out[y0:y1, x0:x1] = _paint(out[y0:y1, x0:x1], _strength(values, heatmap.scale, signed))
     corners = [round(float(v)) for v in box_xyxy]
     thick = max(1, round(max(height, width) / 400))
     cv2.rectangle(out, corners[:2], corners[2:], (255, 255, 255), thick + 2, cv2.LINE_AA)
@@ -114,17 +114,19 @@ def library_grad_cam(engine: Engine, crops: NDArray[np.uint8]) -> Array:
             self.model = engine.model
 
         def forward(self, frames: Tensor) -> Tensor:
-            return self.model.forward_frames(frames).logit[:, None]
+            logit: Tensor = self.model.forward_frames(frames).logit
+            return logit[:, None]
 
     class Fake:
-        """Explain the logit itself: the library's default target is the wrong class of one logit."""
+        """Explain the logit: the library's default target is the wrong class of one logit."""
 
         def __call__(self, output: Tensor) -> Tensor:
             return output[-1]
 
     # Outside inference_mode: the library needs the gradients.
     with torch.enable_grad():
-        cam = GradCAM(model=Logit(), target_layers=[engine.model.backbone])
-        maps = cam(engine.normalise(crops), targets=[Fake() for _ in crops])
+        cam = GradCAM(model=Logit(), target_layers=[engine.model.maps])
+        frames = engine.normalise(crops).requires_grad_()
+        maps = cam(frames, targets=[Fake() for _ in crops])
         cam.activations_and_grads.release()
     return np.asarray(maps, np.float32)

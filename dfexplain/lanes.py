@@ -1,8 +1,9 @@
-"""Lanes: the tracks of one person joined over cuts, and whether a lane lies within what was measured.
+"""Lanes: the tracks of one person joined over cuts, and whether a lane lies within what was
+measured.
 
 Joining uses the position in the picture and the classifier's own features, kept in memory for this
-video only. Where that is unsure the tracks stay apart: two lanes for one person mislead less than one
-lane for two.
+video only. Where that is unsure the tracks stay apart: two lanes for one person mislead less than
+one lane for two.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def names() -> Iterator[str]:
 
 
 def distances(features: NDArray[np.float32], reference: OutOfDistribution) -> Floats:
-    """Distance (N,) of features (N, D) from the reference crops, in standard deviations a dimension.
+    """Distance (N,) of features (N, D) from the reference crops, in standard deviations a
+    dimension.
 
     Mahalanobis distance in the reference's principal subspace, divided by the root of its dimension
     (Lee et al., NeurIPS 2018, eq. 2, with one class), so that 1 is typical.

@@ -38,7 +38,8 @@ def bootstrap_interval(
     resamples: int = 1000,
     seed: int = 42,
 ) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of `statistic(scores, labels)`, clustered by `groups` (N,).
+    """95 % percentile bootstrap interval of `statistic(scores, labels)`, clustered by `groups`
+    (N,).
 
     Whole groups (people, sources) are drawn with replacement, since videos of one source are not
     independent (Efron and Tibshirani 1993, ch. 8 and 13). Draws with one class only are repeated.
@@ -56,7 +57,7 @@ def bootstrap_interval(
 
 
 def expected_calibration_error(p_fake: Floats, labels: Ints, bins: int = 15) -> float:
-    """ECE with `bins` bins of equal width over p_fake (N,) in 0..1 (Guo et al., ICML 2017, eq. 3)."""
+    """ECE in `bins` bins of equal width of p_fake (N,) in 0..1 (Guo et al., ICML 2017, eq. 3)."""
     place = np.clip((p_fake * bins).astype(np.int64), 0, bins - 1)
     error = 0.0
     for b in np.unique(place):

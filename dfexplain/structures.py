@@ -69,7 +69,7 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded picture. `index` is its position in presentation order, None where not counted."""
+    """One decoded picture. `index` is its position in presentation order, None if not counted."""
 
     index: int | None
     time_s: float
@@ -141,9 +141,9 @@ class FaceTrack:
 class TrackScores:
     """What the model said of a track's crops, N rows.
 
-    `evidence` (N, h, w) is in logits: its mean over the map plus the model's bias is `logit` (closed
-    form of Grad-CAM for a linear head on globally pooled features). `features` (N, D) are the pooled
-    features. `crops_jpeg` are the crops as the model saw them, for display.
+    `evidence` (N, h, w) is in logits: its mean over the map plus the model's bias is `logit`
+    (closed form of Grad-CAM for a linear head on globally pooled features). `features` (N, D) are
+    the pooled features. `crops_jpeg` are the crops as the model saw them, for display.
     """
 
     logit: NDArray[np.float64]
@@ -165,8 +165,8 @@ class TrackScores:
 class Lane:
     """One face of the video as the analyst sees it: tracks joined over cuts, named A, B, C ...
 
-    `score` is the lane's logit (see `aggregate.lane_score`). `p_fake` (N,) puts each frame's logit on
-    the video's calibrated scale and is None for uncalibrated weights.
+    `score` is the lane's logit (see `aggregate.lane_score`). `p_fake` (N,) puts each frame's logit
+    on the video's calibrated scale and is None for uncalibrated weights.
     """
 
     track_id: str
@@ -247,7 +247,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class ReliabilityTable:
-    """Reliability of p_fake in bins, K rows: edges (K+1,), mean p, observed share fake, 95 % interval."""
+    """Reliability of p_fake in K bins: edges (K+1,), mean p, observed share fake, 95 % interval."""
 
     edges: NDArray[np.float64]
     mean_p: NDArray[np.float64]
@@ -264,8 +264,9 @@ class Calibration:
     `p_fake = sigmoid(slope * score + intercept)` (Platt scaling, Platt 1999). Thresholds are in
     logits of the video score: at or above `threshold` is fake, at or below `band_low` is real,
     between them the tool abstains. `false_positive_rate` is the share of real validation videos at
-    or above `threshold`, `miss_rate` the share of fake ones at or below `band_low`; `*_interval` are
-    95 % Wilson intervals. `scores` and `labels` are the validation videos themselves, for figures.
+    or above `threshold`, `miss_rate` the share of fake ones at or below `band_low`; `*_interval`
+    are 95 % Wilson intervals. `scores` and `labels` are the validation videos themselves, for
+    figures.
     """
 
     slope: float
@@ -305,7 +306,7 @@ class WeightsInfo:
 
 @dataclass(frozen=True)
 class Preview:
-    """A sampled frame for display: JPEG bytes of the frame scaled by `scale` (displayed px * scale)."""
+    """A sampled frame for display: JPEG bytes of the frame scaled by `scale`."""
 
     frame_index: int | None
     time_s: float
@@ -329,7 +330,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class VideoReport:
-    """Everything that is known of one analysed video; all that is shown or written comes from here."""
+    """All that is known of one analysed video; what is shown or written comes from here."""
 
     info: VideoInfo
     weights: WeightsInfo

@@ -22,17 +22,18 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dfexplain import video  # noqa: E402
-from train import portraits  # noqa: E402
-from train.clips import MovingPortrait  # noqa: E402
-from train.portraits import Portrait  # noqa: E402
-from train.sbi import Forgery, forge  # noqa: E402
+from dfexplain import video
+from train import portraits
+from train.clips import MovingPortrait
+from train.portraits import Portrait
+from train.sbi import Forgery, forge
 
 Image = NDArray[np.uint8]
 
 FPS = 25.0
 SECONDS = 8.0
-PANEL = (400, 480)
+PANEL = (384, 384)
+FACE_PX = 200.0
 CRF = 21
 SQUARE_PX = 12
 BITS = 12
@@ -64,15 +65,26 @@ def burn_number(rgb: Image, number: int) -> None:
         value = 235 if number >> (BITS - 1 - bit) & 1 else 20
         rgb[4 : 4 + SQUARE_PX, 4 + bit * SQUARE_PX : 4 + (bit + 1) * SQUARE_PX] = value
     cv2.putText(
-        rgb, f"{number:04d}", (4, 34), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA
+        rgb,
+        f"{number:04d}",
+        (4, 34),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.5,
+        (255, 255, 255),
+        1,
+        cv2.LINE_AA,
     )
 
 
 def clear_forgery(portrait: Portrait, person: Person) -> Forgery:
-    """The first forgery from the person's seed on that replaces the face wholly (blending ratio 1)."""
+    """The first forgery from the person's seed on that replaces the face wholly (ratio 1)."""
     for seed in range(person.seed, person.seed + 100):
         made = forge(
-            portrait.rgb, portrait.landmarks_xy, np.random.default_rng(seed), kind=person.kind
+            portrait.rgb,
+            portrait.landmarks_xy,
+            np.random.default_rng(seed),
+            kind=person.kind,
+            keep_surroundings=True,
         )
         if float(made.mask.max()) > 0.99:
             return made
@@ -85,7 +97,7 @@ class Panel:
     def __init__(self, portrait: Portrait, person: Person) -> None:
         rng = np.random.default_rng(person.seed)
         self.person = person
-        self.mover = MovingPortrait(portrait, size=PANEL, face_px=168.0, rng=rng)
+        self.mover = MovingPortrait(portrait, size=PANEL, face_px=FACE_PX, rng=rng)
         self.real = self.mover.prepare(portrait.rgb)
         self.forgery = clear_forgery(portrait, person) if person.forged_s else None
         if self.forgery is not None:
@@ -101,15 +113,13 @@ class Panel:
         )
         mask = np.zeros((PANEL[1], PANEL[0]), np.float32)
         if inside:
-            mask = np.asarray(
-                self.mover.frame(self.mask, time_s, cv2.BORDER_CONSTANT), np.float32
-            )
+            mask = np.asarray(self.mover.frame(self.mask, time_s, cv2.BORDER_CONSTANT), np.float32)
         small = cv2.resize(mask, (PANEL[0] // 4, PANEL[1] // 4), interpolation=cv2.INTER_AREA)
         return np.asarray(picture, np.uint8), np.asarray(np.round(small * 255), np.uint8)
 
 
 def people_clip(panels: list[Panel], number_burnt: bool) -> Iterator[tuple[Image, Image]]:
-    """Frames and masks of a clip whose people stand side by side; sensor noise makes them differ."""
+    """Frames and masks of a clip whose people stand side by side, with sensor noise."""
     rng = np.random.default_rng(5)
     for number in range(round(SECONDS * FPS)):
         pictures, masks = zip(*(panel.frame(number / FPS) for panel in panels), strict=True)
@@ -148,7 +158,9 @@ def make(root: Path, out: Path) -> None:
         panels = [Panel(people[person.file], person) for person in cast]
         masks: list[Image] = []
 
-        def frames(panels: list[Panel] = panels, masks: list[Image] = masks, name: str = name) -> Iterator[Image]:
+        def frames(
+            panels: list[Panel] = panels, masks: list[Image] = masks, name: str = name
+        ) -> Iterator[Image]:
             for rgb, mask in people_clip(panels, number_burnt=name == "untouched"):
                 masks.append(mask)
                 yield rgb

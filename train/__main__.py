@@ -1,4 +1,4 @@
-"""`python -m train fit | export | evaluate`: from portraits to a weights folder, and what it is worth."""
+"""`python -m train fit | export | evaluate`: from portraits to weights, and what they are worth."""
 
 from __future__ import annotations
 
@@ -22,6 +22,28 @@ def _fit(args: argparse.Namespace) -> None:
     loop.fit(settings, train, val, args.run, say=lambda line: print(line, flush=True))
 
 
+def _export(args: argparse.Namespace) -> None:
+    from train import export, portraits
+
+    root = portraits.data_root(args.data)
+    train = portraits.load(root, ("train",), args.run / "faces")
+    val = portraits.load(root, ("val",), args.run / "faces")
+    weights = export.export(
+        args.run, train, val, args.out, say=lambda line: print(line, flush=True)
+    )
+    measured = weights.calibration
+    assert measured is not None
+    print(f"{args.out}: {weights.info.sha256}")
+    print(f"video AUC {measured.auc:.3f} {measured.auc_interval}, ECE {measured.ece:.3f}")
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from dfexplain import hub
+    from train import evaluate, portraits
+
+    evaluate.evaluate(hub.load(args.weights), portraits.data_root(args.data))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -29,8 +51,15 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--config", type=Path, default=Path("train/configs/sbi_lite0.yaml"))
     fit.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     fit.set_defaults(run_command=_fit)
-    for command in (fit,):
+    export = commands.add_parser("export", help="calibrate a finished run and write its weights")
+    export.add_argument("--out", type=Path, required=True, help="weights folder to write")
+    export.set_defaults(run_command=_export)
+    evaluate = commands.add_parser("evaluate", help="score labelled clips and print the AUC")
+    evaluate.add_argument("--weights", default=None, help="folder, name or org/name[@revision]")
+    evaluate.set_defaults(run_command=_evaluate)
+    for command in (fit, export, evaluate):
         command.add_argument("--data", type=Path, help="folder with portraits.csv [DFEXPLAIN_DATA]")
+    for command in (fit, export):
         command.add_argument("--run", type=Path, required=True, help="folder of checkpoints")
     return parser
 

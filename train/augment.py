@@ -1,7 +1,8 @@
-"""From studio portraits to video: the wear that a face suffers on its way through a camera and a codec.
+"""From studio portraits to video: the wear that a face suffers on its way through a camera and a
+codec.
 
-A `Wear` is drawn once and can be applied to several pictures, so that a real crop and its forgery are
-worn alike and quality alone tells nothing.
+A `Wear` is drawn once and can be applied to several pictures, so that a real crop and its forgery
+are worn alike and quality alone tells nothing.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class Wear:
             kernel = cv2.warpAffine(kernel, turn, (length, length))
             out = cv2.filter2D(out, -1, kernel / max(float(kernel.sum()), 1e-6))
         out = 255.0 * (np.clip(out / 255.0, 0, 1) ** np.float32(self.gamma))
-        out = out * np.float32(self.gains) + np.float32(self.offset)
-        grey = out @ np.float32((0.2126, 0.7152, 0.0722))
+        out = out * np.array(self.gains, np.float32) + np.float32(self.offset)
+        grey = out @ np.array((0.2126, 0.7152, 0.0722), np.float32)
         out = grey[..., None] + (out - grey[..., None]) * np.float32(self.saturation)
         if self.scale < 1.0:
             size = (
@@ -83,28 +84,34 @@ class Wear:
 
 
 def draw_wear(rng: np.random.Generator) -> Wear:
-    """Draw a chain: lens, exposure, scaling, noise, then none to two codecs (most often H.264)."""
+    """Draw a chain: lens, exposure, scaling, noise, then none to two codecs (most often H.264).
+
+    Its strength is drawn first, u squared for u uniform in 0..1: most pictures are worn a little
+    and some a lot, or the traces that are to be learnt would be gone from nearly all of them.
+    """
+    strength = float(rng.random()) ** 2
 
     def maybe(share: float, low: float, high: float, otherwise: float) -> float:
-        value = float(rng.uniform(low, high))
+        value = low + (high - low) * strength * float(rng.random())
         return value if rng.random() < share else otherwise
 
     codec = rng.random()
     crfs: tuple[int, ...] = ()
     if codec < 0.7:
-        crfs = tuple(int(c) for c in rng.integers(18, 37, size=2 if codec < 0.15 else 1))
+        worst = 20 + round(16 * strength)
+        crfs = tuple(int(c) for c in rng.integers(18, worst + 1, size=2 if codec < 0.15 else 1))
     return Wear(
-        gains=tuple(float(g) for g in rng.uniform(0.9, 1.1, 3)),  # type: ignore[arg-type]
-        gamma=float(np.exp(rng.uniform(np.log(0.7), np.log(1.4)))),
-        offset=float(rng.uniform(-20, 20)),
-        saturation=0.0 if rng.random() < 0.06 else float(rng.uniform(0.5, 1.25)),
-        blur_px=maybe(0.4, 0.3, 1.4, 0.0),
-        motion_px=int(maybe(0.15, 3, 8, 0)),
+        gains=tuple(float(g) for g in rng.uniform(0.92, 1.08, 3)),  # type: ignore[arg-type]
+        gamma=float(np.exp(rng.uniform(np.log(0.75), np.log(1.33)))),
+        offset=float(rng.uniform(-15, 15)),
+        saturation=0.0 if rng.random() < 0.05 else float(rng.uniform(0.6, 1.2)),
+        blur_px=maybe(0.4, 0.2, 1.6, 0.0),
+        motion_px=int(maybe(0.15, 2, 9, 0)),
         motion_deg=float(rng.uniform(0, 180)),
-        scale=maybe(0.35, 0.4, 1.0, 1.0),
+        scale=1.0 - maybe(0.4, 0.0, 0.65, 0.0),
         upscale=int(rng.choice((cv2.INTER_LINEAR, cv2.INTER_CUBIC))),
-        noise=maybe(0.35, 0.5, 8.0, 0.0),
-        jpeg=int(rng.integers(40, 96)) if codec > 0.55 and codec < 0.93 else None,
+        noise=maybe(0.4, 0.5, 9.0, 0.0),
+        jpeg=round(95 - 55 * strength * float(rng.random())) if 0.55 < codec < 0.93 else None,
         crfs=crfs,
         noise_seed=int(rng.integers(2**31)),
     )

@@ -1,7 +1,7 @@
 """Made clips: a portrait that moves before a still camera, untouched or forged for a known span.
 
-They stand in for video where labelled video may not be used: the calibration is measured on clips of
-validation people, and the examples that ship are clips of test people.
+They stand in for video where labelled video may not be used: the calibration is measured on clips
+of validation people, and the examples that ship are clips of test people.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class MovingPortrait:
         size = (round(picture.shape[1] * self._shrink), round(picture.shape[0] * self._shrink))
         return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
 
-    def frame(self, prepared: NDArray[np.generic], time_s: float, border: int) -> NDArray[np.generic]:
+    def frame(
+        self, prepared: NDArray[np.generic], time_s: float, border: int
+    ) -> NDArray[np.generic]:
         """The picture at a time; `border` is OpenCV's border mode for what lies outside of it."""
         wave = np.sin(2 * np.pi * time_s / self._periods + self._phases) * self._swing
         matrix = cv2.getRotationMatrix2D(
@@ -78,7 +80,7 @@ class MovingPortrait:
 
 @dataclass(frozen=True)
 class ClipRecipe:
-    """How a clip is made: frame size, frame rate, length, the forged span (None: untouched), wear."""
+    """How a clip is made: frame size, rate, length, the forged span (None: untouched), wear."""
 
     size: tuple[int, int]
     fps: float
@@ -114,7 +116,7 @@ def render(
     rng: np.random.Generator,
     donor: Portrait | None = None,
 ) -> Iterator[Image]:
-    """The frames (H, W, 3) of a clip, before its codec; the forgery is the same in all its frames."""
+    """The frames (H, W, 3) of a clip before its codec; the forgery is the same in all of them."""
     mover = MovingPortrait(portrait, size=recipe.size, face_px=recipe.face_px, rng=rng)
     real = mover.prepare(portrait.rgb)
     forged: Forgery | None = None
@@ -125,13 +127,12 @@ def render(
             portrait.landmarks_xy,
             rng,
             donor=None if donor is None else (donor.rgb, donor.landmarks_xy),
+            keep_surroundings=True,
         )
         fake = mover.prepare(forged.rgb)
     for number in range(recipe.frames):
         time_s = number / recipe.fps
-        inside = recipe.forged_s is not None and (
-            recipe.forged_s[0] <= time_s < recipe.forged_s[1]
-        )
+        inside = recipe.forged_s is not None and (recipe.forged_s[0] <= time_s < recipe.forged_s[1])
         picture = mover.frame(fake if inside else real, time_s, cv2.BORDER_REFLECT_101)
         wear = replace(recipe.wear, noise_seed=recipe.wear.noise_seed + number)
         yield wear.apply([np.asarray(picture, np.uint8)], recipe.face_px)[0]

@@ -1,4 +1,4 @@
-"""Training settings: frozen records read from YAML; an unknown key is an error that names its like."""
+"""Training settings: frozen records read from YAML; an unknown key is an error."""
 
 from __future__ import annotations
 

@@ -83,13 +83,13 @@ def validate(
     """
     model.eval()
     device = next(model.parameters()).device
-    pairs = PairDataset(
-        portraits, config.model, swap_share=config.swap_share, seed=VALIDATION_SEED
-    )
+    pairs = PairDataset(portraits, config.model, swap_share=config.swap_share, seed=VALIDATION_SEED)
     scores, labels, people = [], [], []
     for draw in range(VALIDATION_DRAWS):
         pairs.set_epoch(draw)
-        for crops, _ in DataLoader(pairs, batch_size=config.batch_pairs, num_workers=config.workers):
+        for crops, _ in DataLoader(
+            pairs, batch_size=config.batch_pairs, num_workers=config.workers
+        ):
             frames = normalise(crops.flatten(0, 1).to(device), config.model)
             scores.append(model.forward_frames(frames).logit.double().cpu().numpy())
             labels.append(np.tile([0, 1], len(crops)))
@@ -138,17 +138,15 @@ def fit(
     if config.pretrained:
         load_imagenet(model)
     head = MaskHead(model.head.in_features)
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     head = head.to(device)
-    averaged = copy.deepcopy(model).eval()
+    averaged: FrameModel = copy.deepcopy(model).eval()
     parameters = [*model.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=config.max_lr, weight_decay=config.weight_decay
-    )
+    optimizer = torch.optim.AdamW(parameters, lr=config.max_lr, weight_decay=config.weight_decay)
     dataset = PairDataset(train, config.model, swap_share=config.swap_share, seed=config.seed)
     steps = len(train) // config.batch_pairs
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.max_lr, total_steps=max(2, config.epochs * steps), pct_start=0.2
+        optimizer, config.max_lr, total_steps=max(2, config.epochs * steps), pct_start=0.15
     )
     history: list[dict[str, float]] = []
     start = 0
@@ -176,15 +174,17 @@ def fit(
         )
         model.train()
         sums = np.zeros(2)
-        for pairs, cells in loader:
+        for done, (pairs, cells) in enumerate(loader, start=1):
             loss, mask_loss = losses(model, head, pairs.to(device), cells.to(device), config)
             optimizer.zero_grad(set_to_none=True)
-            (loss + config.mask_loss * mask_loss).backward()
+            (loss + config.mask_loss * mask_loss).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(parameters, config.clip_norm)
             optimizer.step()
             schedule.step()
             _average(averaged, model, config.ema)
             sums += (float(loss.detach()), float(mask_loss.detach()))
+            if done % 20 == 0:
+                say(f"epoch {epoch + 1} step {done}/{steps}: loss {sums[0] / done:.4f}")
         value, (low, high), crops = validate(averaged, val, config)
         row = {
             "epoch": epoch + 1,

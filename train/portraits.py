@@ -1,7 +1,9 @@
-"""Licensed portraits as training material: who may be used, who is in which split, where the face is.
+"""Licensed portraits as training material: who may be used, who is in which split, where the face
+is.
 
-People are split by a hash of their identity, so the split needs no file, never changes when the folder
-grows, and puts every picture of a person on one side: 80 % train, 10 % validation, 10 % test.
+People are split by a hash of their identity, so the split needs no file, never changes when the
+folder grows, and puts every picture of a person on one side: 80 % train, 10 % validation, 10 %
+test.
 """
 
 from __future__ import annotations
@@ -69,9 +71,9 @@ def _read_rgb(path: Path) -> NDArray[np.uint8]:
 def load(root: Path, splits: tuple[str, ...], cache_dir: Path) -> list[Portrait]:
     """Read the portraits of `splits`, each with its largest face; boxes are cached in `cache_dir`.
 
-    Pictures in which no face is found are left out and named in `<cache_dir>/portraits_skipped.csv`.
+    Pictures in which no face is found are left out and named in `portraits_skipped.csv` there.
     """
-    # OpenCV's threads do not survive the fork of the loaders' workers: a worker would wait for ever.
+    # OpenCV's threads do not survive the fork of the loaders' workers, which would wait for ever.
     cv2.setNumThreads(0)
     with (root / "portraits.csv").open(newline="", encoding="utf-8") as handle:
         rows = [r for r in csv.DictReader(handle) if split_of(r["identity"]) in splits]
@@ -108,7 +110,7 @@ def load(root: Path, splits: tuple[str, ...], cache_dir: Path) -> list[Portrait]
                 landmarks_xy=geometry[2:],
             )
         )
-    np.savez(cache, **known)
+    np.savez(cache, **known)  # type: ignore[arg-type]
     with (cache_dir / "portraits_skipped.csv").open("w", newline="", encoding="utf-8") as handle:
         csv.writer(handle).writerows([["file", "reason"], *([f, "no face"] for f in skipped)])
     return portraits

@@ -1,4 +1,4 @@
-"""Training crops: each portrait gives a real crop and a forged one, worn alike, cut as the app cuts."""
+"""Training crops: each portrait gives a real and a forged one, worn alike, cut as the app cuts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from train.augment import draw_wear
 from train.portraits import Portrait
 from train.sbi import forge
 
-__all__ = ["MASK_GRID", "PairDataset", "Pose", "draw_pose", "make_pair", "place"]
+__all__ = ["PairDataset", "Pose", "draw_pose", "make_pair", "place"]
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
-# Cells of the mask that the auxiliary head learns: the last feature map of a stride-32 network.
-MASK_GRID = 7
+# The auxiliary head learns one cell of the mask per position of a stride-32 network's last map.
+STRIDE_PX = 32
 # Side of the picture around the face, in face widths: room for any crop margin, turn and shift.
 CANVAS_FACES = 2.4
 
@@ -39,9 +39,9 @@ class Pose:
 
 
 def draw_pose(native_px: float, rng: np.random.Generator) -> Pose:
-    """Draw a face width between 56 and 280 px (at most 1.15 times the portrait's own) and a turn."""
-    largest = max(60.0, min(280.0, 1.15 * native_px))
-    face_px = float(np.exp(rng.uniform(np.log(56.0), np.log(largest))))
+    """Draw a face width of 72 to 280 px (at most 1.15 times the portrait's own) and a turn."""
+    largest = max(80.0, min(280.0, 1.15 * native_px))
+    face_px = float(np.exp(rng.uniform(np.log(72.0), np.log(largest))))
     canvas = 2 * round(face_px * CANVAS_FACES / 2)
     return Pose(face_px, float(rng.uniform(-12, 12)), bool(rng.random() < 0.5), canvas)
 
@@ -60,7 +60,7 @@ def place(picture: NDArray[np.generic], box_xyxy: Array, pose: Pose) -> NDArray[
     centre = (box_xyxy[:2] + box_xyxy[2:]) / 2.0
     if scale < 1.0:
         size = (max(2, round(picture.shape[1] * scale)), max(2, round(picture.shape[0] * scale)))
-        ratio = np.float32((size[0] / picture.shape[1], size[1] / picture.shape[0]))
+        ratio = np.array(size, np.float32) / picture.shape[1::-1]
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         centre, scale = centre * ratio, 1.0
     matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), pose.turn_deg, scale)
@@ -99,7 +99,7 @@ def make_pair(
     # The detector's box shakes: so does the crop, alike for both.
     half = pose.face_px / 2.0 * rng.uniform(0.9, 1.12)
     middle = pose.canvas_px / 2.0 + rng.uniform(-0.05, 0.05, 2) * pose.face_px
-    box = np.float32((*(middle - half), *(middle + half)))
+    box = np.concatenate([middle - half, middle + half]).astype(np.float32)
     crops = [crop_face(p, box, config.crop_margin, config.crop_px) for p in (real, fake)]
     share = crop_face(
         np.asarray(np.repeat(np.round(mask * 255)[..., None], 3, axis=2), np.uint8),
@@ -107,8 +107,9 @@ def make_pair(
         config.crop_margin,
         config.crop_px,
     )[..., 0]
-    cells = cv2.resize(share, (MASK_GRID, MASK_GRID), interpolation=cv2.INTER_AREA)
-    return crops[0], crops[1], np.float32(cells) / 255.0
+    grid = max(1, config.crop_px // STRIDE_PX)
+    cells = cv2.resize(share, (grid, grid), interpolation=cv2.INTER_AREA)
+    return crops[0], crops[1], np.asarray(cells, np.float32) / 255.0
 
 
 class PairDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -126,7 +127,8 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         self.swap_share = swap_share
         self.seed = seed
         # Shared memory: workers that live on through the epochs must see the change.
-        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
+        self._epoch = torch.zeros(1, dtype=torch.int64)
+        self._epoch.share_memory_()  # type: ignore[no-untyped-call]
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose random choices the next items use."""

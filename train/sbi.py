@@ -1,10 +1,11 @@
 """Forgeries made from real faces: self-blended images and aligned swaps.
 
-Written from Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022 (sec. 3:
-source-target generator, mask generator, blending) and Li et al., "Face X-ray", CVPR 2020 (sec. 4.1:
-blending with another person's face after colour transfer). Two things differ from the papers, because
-only MTCNN's five points are at hand: the face outline is a mean outline placed by a similarity
-transform instead of 81 landmarks, and masks may cover a part of the face only (mouth, eyes, a half),
+Written from Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022 (sec.
+3: source-target generator, mask generator, blending) and Li et al., "Face X-ray", CVPR 2020 (sec.
+4.1: blending with another person's face after colour transfer). Two things differ from the papers,
+because only MTCNN's five points are at hand: the face outline is a mean outline placed by a
+similarity transform instead of 81 landmarks, and masks may cover
+a part of the face only (mouth, eyes, a half),
 as partial manipulations do.
 
 Lengths are in units of the distance between the eyes unless the name says px.
@@ -23,9 +24,11 @@ __all__ = ["KINDS", "Forgery", "face_outline", "forge", "similarity"]
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
-# Mean positions of left eye, right eye, nose, mouth corners over the training portraits, eyes' middle
-# at the origin (measured with MTCNN; see docs/data.md).
-MEAN_POINTS = np.float32([(-0.5, 0.0), (0.5, 0.0), (0.0, 0.6), (-0.48, 1.01), (0.48, 1.01)])
+# Mean positions of left eye, right eye, nose, mouth corners over the training portraits, eyes'
+# middle at the origin (measured with MTCNN; see docs/data.md).
+MEAN_POINTS = np.array(
+    [(-0.5, 0.0), (0.5, 0.0), (0.0, 0.6), (-0.48, 1.01), (0.48, 1.01)], np.float32
+)
 # Outline of brows, cheeks and chin in the same frame, right half; the left half mirrors it.
 _RIGHT_OUTLINE = (
     (0.0, -0.62),
@@ -37,7 +40,7 @@ _RIGHT_OUTLINE = (
     (0.38, 1.75),
     (0.0, 1.86),
 )
-OUTLINE = np.float32([*_RIGHT_OUTLINE, *[(-x, y) for x, y in _RIGHT_OUTLINE[-2:0:-1]]])
+OUTLINE = np.array([*_RIGHT_OUTLINE, *[(-x, y) for x, y in _RIGHT_OUTLINE[-2:0:-1]]], np.float32)
 KINDS = ("hull", "inner", "lower", "mouth", "eyes", "half")
 _KIND_SHARES = (0.5, 0.14, 0.12, 0.08, 0.08, 0.08)
 
@@ -80,21 +83,23 @@ def _region(kind: str, rng: np.random.Generator) -> Array:
     if kind == "hull":
         return OUTLINE * rng.uniform(0.9, 1.08, 2).astype(np.float32)
     if kind == "inner":
-        return (OUTLINE - (0.0, 0.5)) * rng.uniform(0.6, 0.82) + (0.0, 0.5)
+        middle = np.array((0.0, 0.5), np.float32)
+        return (OUTLINE - middle) * np.float32(rng.uniform(0.6, 0.82)) + middle
     if kind == "lower":
         cut = rng.uniform(0.25, 0.6)
-        return np.float32([(x, max(y, cut)) for x, y in OUTLINE])
+        return np.array([(x, max(y, cut)) for x, y in OUTLINE], np.float32)
     if kind == "half":
         side = rng.choice((-1.0, 1.0))
         cut = rng.uniform(-0.15, 0.15)
-        return np.float32([(side * max(side * x, cut), y) for x, y in OUTLINE])
+        return np.array([(side * max(side * x, cut), y) for x, y in OUTLINE], np.float32)
     centre, radii = {
         "mouth": ((0.0, 1.08), (0.68, 0.42)),
         "eyes": ((0.0, 0.0), (0.95, 0.36)),
     }[kind]
     angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     ring = np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.asarray(radii)
-    return np.float32(ring * rng.uniform(0.85, 1.2, 2) + np.asarray(centre))
+    placed = ring * rng.uniform(0.85, 1.2, 2) + np.asarray(centre)
+    return np.asarray(placed, np.float32)
 
 
 def _elastic(mask: Array, eye_px: float, rng: np.random.Generator) -> Array:
@@ -108,13 +113,11 @@ def _elastic(mask: Array, eye_px: float, rng: np.random.Generator) -> Array:
     )
 
 
-def _mask(
-    shape: tuple[int, int], landmarks: Array, kind: str, rng: np.random.Generator
-) -> Array:
+def _mask(shape: tuple[int, int], landmarks: Array, kind: str, rng: np.random.Generator) -> Array:
     """A soft mask (H, W): polygon, elastic deformation, erosion or dilation, feathering, ratio."""
     eye_px = float(np.linalg.norm(landmarks[1] - landmarks[0]))
     polygon = _region(kind, rng)
-    polygon = np.float32(polygon + rng.normal(0.0, 0.04, polygon.shape))
+    polygon = polygon + rng.normal(0.0, 0.04, polygon.shape).astype(np.float32)
     mask = np.zeros(shape, np.float32)
     cv2.fillPoly(mask, [np.int32(np.round(face_outline(landmarks, polygon) * 16))], 1.0, shift=4)
     mask = _elastic(mask, eye_px, rng)
@@ -127,12 +130,12 @@ def _mask(
     sigma = max(0.4, float(rng.uniform(0.01, 0.16)) * eye_px)
     mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.float32)
     peak = float(mask.max())
-    ratio = float(rng.choice((0.25, 0.5, 0.75, 1.0, 1.0, 1.0)))
-    return np.clip(mask / max(peak, 1e-6), 0.0, 1.0) * np.float32(ratio)
+    ratio = float(rng.choice((0.4, 0.6, 0.8, 1.0, 1.0, 1.0)))
+    return np.asarray(np.clip(mask / max(peak, 1e-6), 0.0, 1.0) * ratio, np.float32)
 
 
 def _restyle(rgb: Image, eye_px: float, rng: np.random.Generator) -> Image:
-    """Shift colours or change the sharpness of a copy, as two recordings of one face would differ."""
+    """Shift colours or sharpness of a copy, as two recordings of one face would differ."""
     out = rgb.astype(np.float32)
     if rng.random() < 0.8:
         out += rng.uniform(-16, 16, 3).astype(np.float32)
@@ -160,7 +163,7 @@ def _restyle(rgb: Image, eye_px: float, rng: np.random.Generator) -> Image:
 
 
 def _nudge(rgb: Image, landmarks: Array, rng: np.random.Generator) -> Image:
-    """Move and scale a copy a little, so that the blended edges do not line up (paper, sec. 3.2)."""
+    """Move and scale a copy a little, so that blended edges do not line up (paper, sec. 3.2)."""
     eye_px = float(np.linalg.norm(landmarks[1] - landmarks[0]))
     centre = landmarks.mean(axis=0)
     matrix = cv2.getRotationMatrix2D(
@@ -208,18 +211,20 @@ def forge(
     *,
     kind: str | None = None,
     donor: tuple[Image, Array] | None = None,
+    keep_surroundings: bool = False,
 ) -> Forgery:
     """Blend a changed copy of the face (or `donor`'s face: picture, landmarks) into the picture.
 
-    `rgb` (H, W, 3), `landmarks_xy` (5, 2) px. `kind` is one of KINDS, drawn if None. Every random
-    choice comes from `rng`, so a seed names the forgery.
+    `rgb` (H, W, 3), `landmarks_xy` (5, 2) px. `kind` is one of KINDS, drawn if None.
+    `keep_surroundings` leaves what is outside the mask as it is, as a clip that is forged for a
+    span needs. Every random choice comes from `rng`, so a seed names the forgery.
     """
     kind = kind or str(rng.choice(KINDS, p=_KIND_SHARES))
     eye_px = float(np.linalg.norm(landmarks_xy[1] - landmarks_xy[0]))
     mask = _mask(rgb.shape[:2], landmarks_xy, kind, rng)
     if donor is not None:
         source, target = _donated(rgb, landmarks_xy, donor, mask), rgb
-    elif rng.random() < 0.5:
+    elif rng.random() < 0.5 or keep_surroundings:
         source, target = _restyle(rgb, eye_px, rng), rgb
     else:
         source, target = rgb, _restyle(rgb, eye_px, rng)

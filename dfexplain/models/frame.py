@@ -37,11 +37,14 @@ class FrameModel(nn.Module):
         self.backbone = timm.create_model(
             config.backbone, pretrained=False, num_classes=0, global_pool=""
         )
-        # MobileNetV3 in timm ends in a hidden layer after pooling; that layer has no map to explain.
+        # MobileNetV3 in timm ends in a hidden layer after pooling; that layer has no map to
+        # explain.
         if hasattr(self.backbone, "conv_head") and config.backbone.startswith("mobilenetv3"):
             self.backbone.conv_head = nn.Identity()
             self.backbone.norm_head = nn.Identity()
             self.backbone.act2 = nn.Identity()
+        # The last feature map passes through here, so that hooks find it in every backbone.
+        self.maps = nn.Identity()
         self.dropout = nn.Dropout(config.dropout)
         with torch.no_grad():
             was_training = self.backbone.training
@@ -52,7 +55,7 @@ class FrameModel(nn.Module):
 
     def forward_frames(self, frames: Tensor) -> FrameOutput:
         """Score normalised crops (N, 3, S, S)."""
-        maps: Tensor = self.backbone.forward_features(frames)
+        maps: Tensor = self.maps(self.backbone.forward_features(frames))
         features = maps.mean(dim=(2, 3))
         logit = self.head(self.dropout(features)).squeeze(1)
         evidence = torch.einsum("ndhw,d->nhw", maps, self.head.weight[0])

@@ -1,0 +1,85 @@
+"""engine.py and models: the same numbers whatever the batch; evidence sums to the logit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from dfexplain.engine import BATCH, Engine
+from dfexplain.errors import SettingError
+from dfexplain.models import ModelConfig, build
+from dfexplain.models.config import BACKBONES
+
+SMALL = ModelConfig(backbone="resnet18", crop_px=64)
+
+
+def engine(config: ModelConfig = SMALL) -> Engine:
+    torch.manual_seed(0)
+    return Engine(config, build(config).state_dict())
+
+
+def crops(rows: int, size: int = 64) -> NDArray[np.uint8]:
+    return np.random.default_rng(rows).integers(0, 256, (rows, size, size, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_mean_evidence_plus_bias_is_the_logit(backbone: str) -> None:
+    running = engine(ModelConfig(backbone=backbone, crop_px=64))
+    output = running.run(crops(3))
+    bias = float(running.model.head.bias[0])
+    np.testing.assert_allclose(output.evidence.mean(axis=(1, 2)) + bias, output.logit, atol=1e-5)
+    assert output.features.shape == (3, running.model.head.in_features)
+
+
+def test_a_row_does_not_depend_on_its_batch() -> None:
+    running, pictures = engine(), crops(2 * BATCH + 3)
+    whole = running.run(pictures)
+    parts = [running.run(pictures[i : i + 5]) for i in range(0, len(pictures), 5)]
+    np.testing.assert_allclose(np.concatenate([p.logit for p in parts]), whole.logit, atol=1e-6)
+    np.testing.assert_array_equal(running.run(pictures).logit, whole.logit)
+
+
+def test_no_crops_give_no_rows() -> None:
+    output = engine().run(np.zeros((0, 64, 64, 3), np.uint8))
+    assert len(output.logit) == len(output.evidence) == len(output.features) == 0
+
+
+def test_wrong_size_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"must be \(N, 64, 64, 3\)"):
+        engine().run(crops(1, size=32))
+
+
+def test_a_clip_scores_the_mean_of_its_frames() -> None:
+    model = build(SMALL).eval()
+    clips = torch.rand(2, 3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        logits, frames = model(clips)
+    assert logits.shape == (2,)
+    assert frames.shape == (2, 3)
+    torch.testing.assert_close(frames.mean(dim=1), logits)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("backbone", "hf-hub:org/name"),
+        ("backbone", "local-dir:/etc"),
+        ("crop_px", 4096),
+        ("crop_px", True),
+        ("crop_margin", -0.1),
+        ("mean", [0.5, 0.5]),
+        ("std", [0.0, 1.0, 1.0]),
+        ("dropout", "0.2"),
+        ("architecture", "unknown"),
+    ],
+)
+def test_hostile_config_values_are_refused_by_name(key: str, value: object) -> None:
+    with pytest.raises(SettingError, match=key):
+        ModelConfig.from_dict({**ModelConfig().to_dict(), key: value})
+
+
+def test_config_round_trip() -> None:
+    config = ModelConfig(crop_px=160, crop_margin=0.05)
+    assert ModelConfig.from_dict(config.to_dict()) == config

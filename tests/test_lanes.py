@@ -1,0 +1,126 @@
+"""lanes.py: joining tracks over cuts where it is sure, and the gate of what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dfexplain import lanes
+from dfexplain.models import ModelConfig
+from dfexplain.structures import FaceTrack, TrackScores, WeightsInfo
+from dfexplain.weights_folder import OutOfDistribution, Weights
+from tests.test_aggregate import lane, measured
+
+D = 16
+
+
+def weights(reference: OutOfDistribution | None = None) -> Weights:
+    config = ModelConfig()
+    return Weights(
+        info=WeightsInfo("w", "local", "0" * 64, True, "frame", config.crop_px, config.crop_margin),
+        config=config,
+        state={},
+        heat_scale=1.0,
+        calibration=measured(),
+        out_of_distribution=reference,
+        card="",
+        folder=Path(),
+    )
+
+
+def reference() -> OutOfDistribution:
+    return OutOfDistribution(
+        np.zeros(D, np.float32), np.eye(D, dtype=np.float32), np.ones(D, np.float32)
+    )
+
+
+def pair(
+    start_s: float,
+    features: NDArray[np.float64],
+    left_px: float = 100.0,
+    side_px: float = 100.0,
+    rows: int = 10,
+) -> lanes.Pair:
+    box = np.float32([left_px, 50, left_px + side_px, 50 + side_px])
+    track = FaceTrack(
+        frame_index=np.arange(rows),
+        time_s=start_s + np.arange(rows) * 0.1,
+        box_xyxy=np.tile(box, (rows, 1)),
+        landmarks_xy=np.zeros((rows, 5, 2), np.float32),
+        confidence=np.ones(rows, np.float32),
+        detected=np.ones(rows, bool),
+        shot=np.zeros(rows, np.int64),
+    )
+    noise = np.random.default_rng(0).normal(0, 0.1, (rows, D))
+    return track, TrackScores(
+        logit=np.full(rows, start_s),
+        evidence=np.zeros((rows, 1, 1), np.float32),
+        features=np.float32(features + noise),
+        crops_jpeg=(b"",) * rows,
+    )
+
+
+ONE = np.eye(D)[0] * 4
+TWO = np.eye(D)[1] * 4
+
+
+def test_names_go_on_after_z() -> None:
+    names = list(islice(lanes.names(), 28))
+    assert [names[0], names[1], names[25], names[26], names[27]] == ["A", "B", "Z", "AA", "AB"]
+
+
+def test_one_person_on_both_sides_of_a_cut_is_one_lane() -> None:
+    joined = lanes.join([pair(0, ONE), pair(2, ONE, left_px=120)], weights(reference()))
+    assert len(joined) == 1
+    np.testing.assert_array_equal(np.unique(joined[0][1].logit), [0, 2])
+    assert np.all(np.diff(joined[0][0].time_s) > 0)
+
+
+@pytest.mark.parametrize(
+    ("later", "why"),
+    [
+        (pair(2, TWO), "other features"),
+        (pair(2, ONE, left_px=300), "elsewhere"),
+        (pair(2, ONE, side_px=190, left_px=55), "another size"),
+        (pair(0.5, ONE), "at the same time"),
+    ],
+)
+def test_where_unsure_tracks_stay_apart(later: lanes.Pair, why: str) -> None:
+    assert len(lanes.join([pair(0, ONE), later], weights(reference()))) == 2, why
+
+
+def test_of_two_candidates_the_liker_one_is_joined() -> None:
+    near = ONE + 0.5 * TWO
+    joined = lanes.join(
+        [pair(0, near), pair(0, ONE, left_px=130), pair(2, ONE, left_px=115)], weights(reference())
+    )
+    assert len(joined) == 2
+    assert [float(p[0].box_xyxy[0, 0]) for p in joined if len(p[0]) == 20] == [130.0]
+
+
+def test_distance_of_the_reference_itself_is_one() -> None:
+    drawn = np.random.default_rng(1).normal(size=(5000, D)).astype(np.float32)
+    assert float(np.mean(lanes.distances(drawn, reference()) ** 2)) == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_small_face_and_strange_features_are_outside() -> None:
+    usual = weights(reference())
+    assert usual.calibration is not None
+    gate = replace(
+        usual, calibration=replace(usual.calibration, min_face_px=121.0, max_distance=1.5)
+    )
+    face = lane(np.zeros(10))  # its box is 120 px high
+    face = replace(face, scores=replace(face.scores, features=np.zeros((10, D), np.float32)))
+    assert "smaller than the 121 px" in str(lanes.outside(face, gate))
+    wider = replace(
+        gate, calibration=replace(usual.calibration, min_face_px=119.0, max_distance=1.5)
+    )
+    assert lanes.outside(face, wider) is None
+    strange = replace(face, scores=replace(face.scores, features=np.full((10, D), 2.0, np.float32)))
+    assert "unlike the faces" in str(lanes.outside(strange, wider))
+    assert lanes.outside(strange, replace(wider, calibration=None)) is None
