@@ -1,0 +1,100 @@
+"""samples.py, augment.py and clips.py: pairs and clips that are functions of their seeds alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from dfexplain.models import ModelConfig
+from tests.train.faces import portraits
+from train.augment import draw_wear
+from train.clips import draw_recipe, render
+from train.samples import PairDataset, draw_pose, face_width, place
+
+CONFIG = ModelConfig(crop_px=96, crop_margin=0.05)
+
+
+def dataset() -> PairDataset:
+    return PairDataset(list(portraits()), CONFIG, swap_share=0.5, seed=3)
+
+
+def test_a_pair_is_a_function_of_seed_epoch_and_index() -> None:
+    one, again = dataset(), dataset()
+    crops, cells = one[1]
+    np.testing.assert_array_equal(crops, again[1][0])
+    assert crops.shape == (2, 3, 96, 96)
+    assert cells.shape == (3, 3)
+    assert float(cells.max()) > 0.1
+    again.set_epoch(1)
+    assert (crops != again[1][0]).any()
+
+
+def test_real_and_forged_are_alike_where_nothing_was_forged() -> None:
+    # Quality must tell nothing: outside of the mask a pair differs by style, not by wear.
+    for index in range(len(portraits())):
+        crops, cells = dataset()[index]
+        assert float(cells.min()) < 0.5
+        sharpness = [cv2.Laplacian(c.numpy().transpose(1, 2, 0), cv2.CV_32F).std() for c in crops]
+        assert 0.5 < sharpness[0] / sharpness[1] < 2.0
+
+
+def test_wear_is_the_same_for_the_same_draw_and_keeps_the_size() -> None:
+    face = portraits()[0]
+    for seed in range(8):
+        wear = draw_wear(np.random.default_rng(seed))
+        first, second = wear.apply([face.rgb, face.rgb], 150.0)
+        np.testing.assert_array_equal(first, second)
+        assert first.shape == face.rgb.shape
+        assert first.dtype == np.uint8
+
+
+def test_stronger_codecs_wear_more() -> None:
+    face = portraits()[0].rgb
+    wear = replace(
+        draw_wear(np.random.default_rng(0)),
+        gains=(1, 1, 1),
+        gamma=1,
+        offset=0,
+        saturation=1,
+        blur_px=0,
+        motion_px=0,
+        scale=1,
+        noise=0,
+        jpeg=None,
+    )
+    errors = [
+        float(np.abs(replace(wear, crfs=crfs).apply([face], 150.0)[0].astype(int) - face).mean())
+        for crfs in ((), (20,), (36,), (36, 36))
+    ]
+    assert errors[0] == 0.0
+    assert errors[0] < errors[1] < errors[2] <= errors[3]
+
+
+def test_place_puts_the_face_in_the_middle_at_its_size() -> None:
+    face = portraits()[0]
+    pose = replace(draw_pose(face_width(face.box_xyxy), np.random.default_rng(0)), turn_deg=0.0)
+    x0, y0, x1, y1 = (round(float(v)) for v in face.box_xyxy)
+    marked = np.zeros(face.rgb.shape[:2], np.float32)
+    marked[max(0, y0) : y1, max(0, x0) : x1] = 1.0
+    placed = place(marked, face.box_xyxy, pose)
+    rows, columns = np.nonzero(np.asarray(placed) > 0.5)
+    assert np.ptp(rows) == pytest.approx(
+        pose.face_px * (y1 - y0) / face_width(face.box_xyxy), abs=3
+    )
+    assert rows.mean() == pytest.approx(pose.canvas_px / 2, abs=2)
+    assert columns.mean() == pytest.approx(pose.canvas_px / 2, abs=2)
+
+
+def test_a_forged_clip_differs_from_its_original_in_its_span_only() -> None:
+    face = portraits()[2]
+    recipe = draw_recipe(face, True, np.random.default_rng(4))
+    recipe = replace(recipe, forged_s=(1.0, 2.5))
+    forged = list(render(face, recipe, np.random.default_rng(9)))
+    real = list(render(face, replace(recipe, forged_s=None), np.random.default_rng(9)))
+    assert len(forged) == recipe.frames == len(real)
+    differs = [bool((a != b).any()) for a, b in zip(forged, real, strict=True)]
+    assert [i for i, d in enumerate(differs) if d] == list(range(8, 20))
+    assert (real[0] != real[16]).any()
