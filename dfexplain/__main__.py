@@ -249,7 +249,7 @@ def _run_weights(arguments: argparse.Namespace) -> int:
         ("revision", info.revision),
         ("sha256", info.sha256),
         ("folder", str(weights.folder)),
-        ("model", f"{info.architecture}, {weights.config.backbone}"),
+        ("model", info.architecture),
         ("crop", f"{info.crop_px} px, margin {words.share(info.crop_margin)}"),
         ("heat scale", f"{weights.heat_scale:.3g} logits"),
     ]
