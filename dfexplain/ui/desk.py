@@ -1,0 +1,246 @@
+"""The desk: where the components of the first tab stand, and what each state of it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+
+from dfexplain.structures import VideoReport
+from dfexplain.ui import timeline, verdict, viewer, words
+from dfexplain.ui.viewer import Pick, View
+
+__all__ = ["Desk", "Update", "desk", "facing", "idle", "nothing", "running", "showing"]
+
+Update = dict[gr.components.Component, object]
+
+# What the browser offers to choose from; whether a file is a video is found out in the cage.
+FORMATS = [
+    *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".flv", ".asf", ".wmv"),
+    *(".ts", ".m2ts", ".mpg", ".mpeg", ".ogg", ".ogv", ".gif"),
+]
+HEIGHT = 344
+FRAME_COUNTS = [16, 32, 64, 128, 256]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The components of the desk. `report`, `pick` and `source` are the state of one session."""
+
+    upload: gr.File
+    player: gr.Video
+    note: gr.HTML
+    weights_line: gr.HTML
+    another: gr.Button
+    again: gr.Button
+    cancel: gr.Button
+    frames: gr.Dropdown
+    examples: dict[Path, gr.Button]
+    verdict: gr.HTML
+    timeline: gr.HTML
+    caption: gr.HTML
+    crop: gr.ImageSlider
+    frame: gr.ImageSlider
+    previous: gr.Button
+    next: gr.Button
+    signed: gr.Checkbox
+    show: gr.Radio
+    bar: gr.HTML
+    source: gr.State
+    report: gr.State
+    pick: gr.State
+
+    def outputs(self) -> list[gr.components.Component]:
+        """Everything that an event may change."""
+        parts = [part for part in vars(self).values() if not isinstance(part, dict)]
+        return [*parts, *self.examples.values()]
+
+
+def desk(examples: list[Path], kept_s: float) -> Desk:
+    """Lay the desk out. The session's report is forgotten after `kept_s` seconds."""
+    with gr.Tab(words.TAB_DESK, id="desk"):
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=11, min_width=320):
+                upload = gr.File(
+                    label=words.DROP, file_types=FORMATS, height=HEIGHT, elem_id="upload"
+                )
+                player = gr.Video(
+                    label=words.PLAYER,
+                    interactive=False,
+                    visible=False,
+                    height=HEIGHT,
+                    buttons=[],
+                    elem_id="player",
+                )
+                note = gr.HTML(visible=False, apply_default_css=False, elem_id="note")
+                weights_line = gr.HTML(apply_default_css=False, elem_id="weights-line")
+            with gr.Column(scale=10, min_width=320):
+                card = gr.HTML(
+                    verdict.message(words.EMPTY_VERDICT, words.EMPTY_VERDICT_TEXT),
+                    apply_default_css=False,
+                    elem_id="verdict",
+                )
+        with gr.Row(elem_classes="tools"):
+            another = _button(words.ANOTHER, "another")
+            again = _button(words.AGAIN, "again")
+            cancel = _button(words.CANCEL, "cancel")
+            frames = gr.Dropdown(
+                [(words.frames(number), number) for number in FRAME_COUNTS],
+                value=32,
+                label=words.FRAMES,
+                container=False,
+                filterable=False,
+                scale=0,
+                min_width=130,
+                elem_id="frames",
+            )
+            said = words.EXAMPLES if examples else words.NO_EXAMPLES
+            gr.HTML(f'<p class="hint">{said}</p>', apply_default_css=False, elem_id="examples-hint")
+            buttons = {
+                path: gr.Button(
+                    path.stem.replace("_", " ").replace("-", " "),
+                    size="sm",
+                    scale=0,
+                    min_width=60,
+                    elem_classes="example",
+                )
+                for path in examples
+            }
+        line = timeline.timeline()
+        with gr.Row(elem_classes="caption-row"):
+            caption = gr.HTML(_no_frame(), apply_default_css=False, elem_id="caption")
+            previous = _button(words.PREVIOUS, "previous")
+            following = _button(words.NEXT, "next")
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=4, min_width=280):
+                crop = _slider(words.CROP, "crop")
+            with gr.Column(scale=7, min_width=280):
+                frame = _slider(words.FRAME, "frame")
+        with gr.Row(elem_classes="bar-row"):
+            bar = gr.HTML(apply_default_css=False, elem_id="bar")
+            signed = gr.Checkbox(
+                label=words.SIGNED, container=False, scale=0, min_width=60, elem_id="signed"
+            )
+            show = gr.Radio(
+                list(words.SHOW),
+                value=words.SHOW[0],
+                label=words.SHOW_LABEL,
+                container=False,
+                scale=0,
+                min_width=60,
+                elem_id="show",
+            )
+        states = [gr.State(None, time_to_live=kept_s) for _ in range(3)]
+    return Desk(
+        upload, player, note, weights_line, another, again, cancel, frames, buttons, card, line,
+        caption, crop, frame, previous, following, signed, show, bar, *states,
+    )  # fmt: skip
+
+
+def _button(label: str, elem_id: str) -> gr.Button:
+    return gr.Button(label, size="sm", scale=0, min_width=60, interactive=False, elem_id=elem_id)
+
+
+def _slider(label: str, elem_id: str) -> gr.ImageSlider:
+    return gr.ImageSlider(
+        label=label,
+        interactive=False,
+        height=HEIGHT,
+        max_height=HEIGHT,
+        format="jpeg",
+        buttons=["fullscreen"],
+        elem_id=elem_id,
+    )
+
+
+def _no_frame() -> str:
+    return f'<div class="caption"><span>{words.EMPTY_FRAME}</span></div>'
+
+
+def nothing(at: Desk) -> Update:
+    """Before the first video, and after "Another video"."""
+    return {
+        **idle(at, ready=False),
+        **_cleared(at),
+        at.upload: gr.File(value=None, visible=True),
+        at.player: gr.Video(value=None, visible=False),
+        at.verdict: verdict.message(words.EMPTY_VERDICT, words.EMPTY_VERDICT_TEXT),
+        at.source: None,
+    }
+
+
+def _cleared(at: Desk) -> Update:
+    """No result on the desk."""
+    return {
+        at.note: gr.HTML("", visible=False),
+        at.report: None,
+        at.pick: None,
+        at.timeline: timeline.empty(),
+        at.caption: _no_frame(),
+        at.crop: None,
+        at.frame: None,
+        at.bar: "",
+        at.previous: gr.Button(interactive=False),
+        at.next: gr.Button(interactive=False),
+    }
+
+
+def running(at: Desk, source: Path) -> Update:
+    """A video was handed in and waits for its turn."""
+    return {
+        **_cleared(at),
+        **_switched(at, busy=True, ready=True),
+        at.upload: gr.File(visible=False),
+        at.verdict: verdict.message(words.WAITING, words.WAITING_TEXT),
+        at.source: source,
+    }
+
+
+def idle(at: Desk, *, ready: bool = True) -> Update:
+    """Nothing runs. `ready`: there is a video that can be analysed again."""
+    return _switched(at, busy=False, ready=ready)
+
+
+def _switched(at: Desk, *, busy: bool, ready: bool) -> Update:
+    switches: Update = {
+        at.another: gr.Button(interactive=ready and not busy),
+        at.again: gr.Button(interactive=ready and not busy),
+        at.cancel: gr.Button(interactive=busy),
+        at.frames: gr.Dropdown(interactive=not busy),
+    }
+    for button in at.examples.values():
+        switches[button] = gr.Button(interactive=not busy)
+    return switches
+
+
+def showing(at: Desk, report: VideoReport, view: View) -> Update:
+    """A finished report, opened at its strongest frame."""
+    pick = viewer.first(report)
+    more = bool(viewer.flagged(report))
+    shown: Update = {
+        **idle(at),
+        at.report: report,
+        at.verdict: verdict.card(report),
+        at.timeline: timeline.draw(report),
+        at.previous: gr.Button(interactive=more),
+        at.next: gr.Button(interactive=more),
+    }
+    if pick is not None:
+        shown |= facing(at, report, pick, view)
+        shown[at.timeline] = timeline.drawn(report, pick.lane, pick.row)
+    return shown
+
+
+def facing(at: Desk, report: VideoReport, pick: Pick, view: View) -> Update:
+    """One frame of one face: crop, full frame, caption, and the video at its time."""
+    picture = viewer.picture(report, pick, view.signed)
+    crop_at, frame_at = view.divided(50.0, picture.beside)
+    return {
+        at.pick: pick,
+        at.caption: picture.text,
+        at.crop: gr.ImageSlider(picture.crop, slider_position=crop_at),
+        at.frame: gr.ImageSlider(picture.frame, slider_position=frame_at),
+        at.bar: viewer.colour_bar(report.heat_scale, view.signed),
+        at.player: gr.Video(playback_position=picture.time_s),
+    }

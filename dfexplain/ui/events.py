@@ -1,0 +1,208 @@
+"""What happens on the page: each event's handler, and which component sets it off.
+
+Handlers return a dictionary of the components that change; what is not in it stays.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import gradio as gr
+
+from dfexplain.errors import DfExplainError
+from dfexplain.hub import Weights
+from dfexplain.structures import Progress, Sampling, VideoReport
+from dfexplain.ui import calibration, desk, timeline, verdict, viewer, weights, words
+from dfexplain.ui.calibration import CalibrationTab
+from dfexplain.ui.desk import Desk, Update
+from dfexplain.ui.services import Services, lively
+from dfexplain.ui.viewer import Pick, View
+from dfexplain.ui.weights import WeightsTab
+
+__all__ = ["analyse", "wire_analysis", "wire_viewing", "wire_weights"]
+
+# The browser shows the file that it has just sent, so the server opens it nowhere but in the cage.
+SHOW_UPLOAD = "(file) => ({ __type__: 'update', value: file, visible: true })"
+
+# Quick answers do not wait behind an analysis, and fast key presses do not pile up.
+QUICK = {"queue": False, "show_progress": "hidden"}
+LATEST = {"show_progress": "hidden", "trigger_mode": "always_last", "concurrency_limit": 8}
+
+
+def analyse(
+    at: Desk,
+    services: Services,
+    source: Path | None,
+    loaded: Weights | None,
+    frames: int,
+    signed: bool,
+    show: str,
+) -> Iterator[Update]:
+    """Analyse `source` and show it grow; yields twice a second at least, so it can be cancelled."""
+    if source is None:
+        yield desk.nothing(at)
+        return
+    if loaded is None:
+        text = words.NO_WEIGHTS_TEXT
+        yield {**desk.idle(at), at.verdict: verdict.message(words.NO_WEIGHTS, text, "trouble")}
+        return
+    start = time.monotonic()
+    growing, step = timeline.Growing(), Progress("open", 0, 1)
+    yield {at.verdict: verdict.working(step, 0.0)}
+    try:
+        for item in lively(services.analyze(source, loaded, Sampling(frames=frames))):
+            if isinstance(item, VideoReport):
+                yield desk.showing(at, item, View(signed, show))
+                continue
+            update: Update = {}
+            if item is not None:
+                step = item
+                update[at.timeline] = growing.html(step)
+            update[at.verdict] = verdict.working(step, time.monotonic() - start)
+            yield update
+    except DfExplainError as error:
+        yield {
+            **desk.idle(at),
+            at.verdict: verdict.refused(words.REFUSED, error),
+            at.timeline: timeline.empty(),
+        }
+
+
+def _kept(at: Desk, folder: str, name: str) -> Path:
+    """A place among the files that Gradio serves and, after `delete_cache`, deletes."""
+    place = Path(at.player.GRADIO_CACHE) / folder / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def wire_analysis(at: Desk, loaded: gr.State, services: Services) -> None:
+    """Upload, examples, again, cancel, another."""
+    outputs = at.outputs()
+
+    def take(path: str | None) -> Update:
+        return desk.running(at, Path(path)) if path else desk.nothing(at)
+
+    def take_example(path: Path) -> Update:
+        copy = _kept(at, "examples", path.name)
+        if not copy.exists():
+            shutil.copyfile(path, copy)
+        shown = gr.Video(value=copy, visible=True, playback_position=0)
+        return {**desk.running(at, path), at.player: shown}
+
+    def repeat(source: Path | None) -> Update:
+        return desk.running(at, source) if source else desk.nothing(at)
+
+    def stopped() -> Update:
+        text = verdict.message(words.CANCELLED, words.CANCELLED_TEXT)
+        return {**desk.idle(at), at.timeline: timeline.empty(), at.verdict: text}
+
+    def failed() -> Update:
+        text = verdict.message(words.BUSY, words.BUSY_TEXT, "trouble")
+        return {**desk.idle(at), at.timeline: timeline.empty(), at.verdict: text}
+
+    at.upload.upload(None, at.upload, at.player, js=SHOW_UPLOAD)
+    starts = [at.upload.upload(take, at.upload, outputs, **QUICK)]
+    starts.append(at.again.click(repeat, at.source, outputs, **QUICK))
+    for path, button in at.examples.items():
+        starts.append(button.click(partial(take_example, path), None, outputs, **QUICK))
+    runs = [
+        start.success(
+            partial(analyse, at, services),
+            [at.source, loaded, at.frames, at.signed, at.show],
+            outputs,
+            show_progress="hidden",
+            concurrency_id="analysis",
+            concurrency_limit=1,
+        )
+        for start in starts
+    ]
+    for run in runs:
+        run.failure(failed, None, outputs, **QUICK)
+    at.cancel.click(stopped, None, outputs, cancels=runs, **QUICK)
+    at.another.click(partial(desk.nothing, at), None, outputs, **QUICK)
+
+
+def wire_viewing(at: Desk, services: Services) -> None:
+    """Timeline, flagged frames, the view, and a copy for a browser that cannot play the file."""
+    faced = [at.pick, at.caption, at.crop, at.frame, at.bar, at.player, at.timeline]
+
+    def select(
+        report: VideoReport | None, pick: Pick | None, signed: bool, show: str, event: gr.EventData
+    ) -> Update:
+        asked = event._data or {}
+        if "step" in asked:
+            return flagged(report, pick, signed, show, forward=asked["step"] == 1)
+        found = viewer.within(report, asked.get("lane"), asked.get("row"))
+        if report is None or found is None:
+            return {}
+        return desk.facing(at, report, found, View(signed, show))
+
+    def flagged(
+        report: VideoReport | None, pick: Pick | None, signed: bool, show: str, *, forward: bool
+    ) -> Update:
+        if report is None or pick is None:
+            return {}
+        found = viewer.step(report, pick, forward)
+        moved = timeline.cursor(found.lane, found.row)
+        return {**desk.facing(at, report, found, View(signed, show)), at.timeline: moved}
+
+    def redraw(report: VideoReport | None, pick: Pick | None, signed: bool, show: str) -> Update:
+        if report is None or pick is None:
+            return {}
+        update = desk.facing(at, report, pick, View(signed, show))
+        del update[at.player]  # the video stays where it is
+        return update
+
+    def said(text: str) -> gr.HTML:
+        return gr.HTML(words.note(text), visible=True)
+
+    def copy(source: Path | None) -> Iterator[Update]:
+        """A copy that every browser plays, of the file that this one cannot."""
+        if source is None:
+            return
+        yield {at.note: said(words.COPYING)}
+        out = _kept(at, "copies", f"{uuid.uuid4().hex}.mp4")
+        try:
+            for made in lively(services.playable_copy(s, out) for s in [source]):
+                yield {} if made is None else {at.player: made, at.note: said(words.COPIED)}
+        except DfExplainError as error:
+            yield {at.note: said(f"{words.NOT_PLAYABLE} {error}")}
+
+    inputs = [at.report, at.pick, at.signed, at.show]
+    at.timeline.unplayable(copy, at.source, [at.player, at.note], show_progress="hidden")
+    at.timeline.select(select, inputs, faced, **LATEST)
+    at.previous.click(partial(flagged, forward=False), inputs, faced, **LATEST)
+    at.next.click(partial(flagged, forward=True), inputs, faced, **LATEST)
+    at.signed.input(redraw, inputs, faced, **LATEST)
+    at.show.input(redraw, inputs, faced, **LATEST)
+
+
+def wire_weights(
+    page: gr.Blocks,
+    at: Desk,
+    figures: CalibrationTab,
+    model: WeightsTab,
+    loaded: gr.State,
+    services: Services,
+) -> None:
+    """Load weights when the page opens and when others are chosen."""
+    outputs = [loaded, at.weights_line, *model.outputs(), *figures.outputs()]
+
+    def load(spec: str | None, before: Weights | None) -> list[object]:
+        try:
+            found = services.load((spec or "").strip() or None)
+        except DfExplainError as error:
+            kept = [before, weights.line(before), *weights.failed(error, before is not None)]
+            return [*kept, *(gr.skip() for _ in figures.outputs())]
+        told = [found, weights.line(found), *weights.shown(found)]
+        return [*told, *calibration.shown(found.calibration)]
+
+    arguments = {"inputs": [model.spec, loaded], "outputs": outputs, "show_progress": "hidden"}
+    page.load(load, **arguments)
+    model.load.click(load, **arguments)
+    model.spec.submit(load, **arguments)

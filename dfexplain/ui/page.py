@@ -1,0 +1,39 @@
+"""The page: three tabs and the events between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from dfexplain.ui import calibration, desk, events, weights, words
+from dfexplain.ui.services import Services
+
+__all__ = ["build"]
+
+# A report and its video are forgotten this long after they were last used.
+KEPT_S = 2 * 3600
+SWEEP_S = 600
+
+
+def build(services: Services | None = None, examples: Path | None = None) -> gr.Blocks:
+    """The page, ready for `launch`. `examples` is a folder of clips, else those that ship."""
+    services = services or Services()
+    folder = examples or Path(__file__).resolve().parents[2] / "examples"
+    clips = sorted(folder.glob("*.mp4"))
+    with gr.Blocks(
+        title=words.TITLE, analytics_enabled=False, delete_cache=(SWEEP_S, KEPT_S)
+    ) as page:
+        gr.HTML(
+            f'<div class="masthead"><h1>{words.TITLE}</h1><p>{words.TAGLINE}</p></div>',
+            apply_default_css=False,
+        )
+        loaded = gr.State(None, time_to_live=KEPT_S)
+        with gr.Tabs():
+            at = desk.desk(clips, KEPT_S)
+            figures = calibration.tab()
+            model = weights.tab()
+        events.wire_weights(page, at, figures, model, loaded, services)
+        events.wire_analysis(at, loaded, services)
+        events.wire_viewing(at, services)
+    return page

@@ -1,0 +1,79 @@
+"""What the page asks of the rest of the house, and the thread that keeps a slow answer lively."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Full, Queue
+from typing import TypeVar
+
+from dfexplain import hub, video
+from dfexplain.detector import Detector
+from dfexplain.hub import Weights
+from dfexplain.structures import Progress, Sampling, VideoReport
+
+__all__ = ["Services", "lively"]
+
+Item = TypeVar("Item")
+
+
+def _analyze(path: Path, weights: Weights, sampling: Sampling) -> Iterator[Progress | VideoReport]:
+    # A generator, so that the model is built where the work is done.
+    yield from Detector(weights).analyze(path, sampling)
+
+
+@dataclass(frozen=True)
+class Services:
+    """The calls behind the page. A test hands in its own."""
+
+    load: Callable[[str | None], Weights] = hub.load
+    analyze: Callable[[Path, Weights, Sampling], Iterator[Progress | VideoReport]] = _analyze
+    playable_copy: Callable[[Path, Path], Path] = video.reencode_for_playback
+
+
+def lively(items: Iterator[Item], every_s: float = 0.5) -> Generator[Item | None, None, None]:
+    """Yield the items of a slow iterator, and None whenever `every_s` seconds pass without one.
+
+    The iterator runs in a thread of its own, one item ahead at most. When the generator is closed
+    the iterator is closed too, by its own thread, as soon as it yields. An error of the iterator is
+    raised here.
+    """
+    ready: Queue[tuple[Item] | None] = Queue(maxsize=1)
+    closed = threading.Event()
+
+    def put(item: tuple[Item] | None) -> None:
+        while not closed.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except Full:
+                continue
+
+    def work() -> None:
+        try:
+            for item in items:
+                put((item,))
+                if closed.is_set():
+                    return
+        finally:
+            if isinstance(items, Generator):
+                items.close()
+            put(None)
+
+    thread = ThreadPoolExecutor(1, "analysis")
+    done = thread.submit(work)
+    try:
+        while True:
+            try:
+                item = ready.get(timeout=every_s)
+            except Empty:
+                yield None
+                continue
+            if item is None:
+                return done.result()
+            yield item[0]
+    finally:
+        closed.set()
+        thread.shutdown(wait=False)

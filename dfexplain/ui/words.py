@@ -1,0 +1,192 @@
+"""The words of the desk. What is said of a report in all places is said by `report.words`.
+
+Numbers have two digits, a rate stands beside its sample size, a probability is never shown alone.
+"""
+
+from __future__ import annotations
+
+import html
+
+from dfexplain.report.words import band, clock, operating_point
+from dfexplain.structures import Calibration, Progress
+
+TITLE = "dfexplain"
+TAGLINE = "Scores a video for manipulated faces and shows when, which face and where in it."
+
+TAB_DESK, TAB_CALIBRATION, TAB_WEIGHTS = "Desk", "Calibration", "Weights"
+
+DROP = "Video"
+PLAYER = "Player"
+FRAMES = "Frames to look at"
+AGAIN, CANCEL = "Analyse again", "Cancel"
+EXAMPLES = "Or try an example:"
+NO_EXAMPLES = "No example clips are installed beside the program."
+PREVIOUS, NEXT = "◀ Previous flagged", "Next flagged ▶"
+CROP = "Face crop ◂▸ where the model looked"
+FRAME = "Full frame ◂▸ where the model looked"
+TIMELINE = "Timeline"
+TIMELINE_HELP = (
+    "Click a lane, or focus it and use the arrow keys: left and right for the frame, "
+    "up and down for the face, N and P for flagged frames."
+)
+
+EMPTY_VERDICT = "No video yet"
+EMPTY_VERDICT_TEXT = (
+    "Drop a video on the left or pick an example. It stays on the machine that runs this page."
+)
+EMPTY_TIMELINE = "One lane per face appears here while the video is read."
+EMPTY_FRAME = "The frame that you pick on the timeline appears here, beside where the model looked."
+
+P_FAKE = "p_fake of each frame, 0 to 1, on the scale of the whole video"
+SCORE = "score of each frame, up is toward fake: not a probability"
+NO_LANES = "No face is drawn: none was followed for long enough to be scored."
+COVERAGE = "frames"
+KEY_FLAGGED, KEY_BAND, KEY_CUT = "flagged span", "no decision in this band", "cut between shots"
+WAITING = "Waiting in line"
+WAITING_TEXT = "One video is analysed at a time; this one starts by itself when its turn comes."
+BUSY = "The line is full"
+BUSY_TEXT = "The analysis could not start or did not finish. Try again in a minute."
+CANCELLED = "Cancelled"
+CANCELLED_TEXT = "Nothing was kept. Press “Analyse again” or choose another video."
+REFUSED = "This file was not analysed"
+NO_WEIGHTS = "No weights are loaded"
+NO_WEIGHTS_TEXT = "Choose others in the Weights tab."
+COPYING = "This browser cannot play the file; a playable copy is being made."
+COPIED = "Shown is a re-encoded copy that this browser can play; the file itself was analysed."
+NOT_PLAYABLE = "This browser cannot play the file, and no copy could be made:"
+
+STAGES = {
+    "open": "Opening the file",
+    "read": "Reading frames and finding faces",
+    "score": "Scoring faces",
+    "explain": "Drawing where the model looked",
+    "done": "Writing the verdict",
+}
+
+WORKING = "Working"
+NOT_CHECKED, NOTES = "Not checked:", "Notes:"
+ANOTHER = "Another video"
+
+SHOW_LABEL = "Show"
+SHOW = ("both", "picture", "map")
+SIGNED = "Show what speaks for real, too"
+BAR_HELP = (
+    "Grad-CAM: evidence in logits at each place of the crop, on one scale for every frame of every "
+    "video of these weights. It shows where the model looked, not what was changed."
+)
+
+CALIBRATION_LEAD = (
+    "What a score of the loaded weights is worth, measured on videos that they were not trained on."
+)
+UNCALIBRATED_TITLE = "These weights are not calibrated"
+UNCALIBRATED_TEXT = (
+    "Their folder has no calibration, or one that belongs to other weights. Scores are shown as "
+    "“score, not calibrated”; there is no probability, threshold or band to draw."
+)
+RELIABILITY, HISTOGRAM, ROC = "Reliability diagram", "Score histograms", "ROC curve"
+RELIABILITY_HELP = (
+    "Of the videos given about this p, how many are fake: on the diagonal, p means what it says. "
+    "Bars are 95 % intervals."
+)
+HISTOGRAM_HELP = "Where real and fake validation videos score, the threshold, and the band between."
+ROC_HELP = "How many fakes are found at each rate of false alarms; the dashed line is chance."
+TABLE = "Reliability table"
+TABLE_COLUMNS = [
+    "p from",
+    "p to",
+    "mean p",
+    "share fake",
+    "95 % low",
+    "95 % high",
+    "videos",
+]
+
+CALIBRATED, UNCALIBRATED = "calibrated", "not calibrated"
+WEIGHTS_FIELD = "Weights"
+WEIGHTS_INFO = "A folder, a name under weights/, or org/name@revision on the Hugging Face Hub."
+LOAD = "Load"
+LOADED = "Loaded"
+WEIGHTS_FAILED = "Not loaded"
+KEPT = "The weights that were loaded before stay in use."
+
+
+def two_digits(p: float) -> str:
+    """A probability with two digits that never claims certainty: 0.91, “< 0.01”, “> 0.99”."""
+    if p < 0.005:
+        return "< 0.01"
+    return "> 0.99" if p >= 0.995 else f"{p:.2f}"
+
+
+def frames(number: int) -> str:
+    return f"{number} frames"
+
+
+def p_fake(p: float) -> str:
+    return f"p_fake {two_digits(p)}"
+
+
+def score(logit: float) -> str:
+    return f"score {logit:.2f}"
+
+
+def frame(track_id: str, time_s: float, value: str) -> str:
+    """One frame of one face in a line."""
+    return f"{clock(time_s)} · face {track_id} · {value}"
+
+
+def progress(step: Progress) -> str:
+    """What is being done right now."""
+    stage = STAGES.get(step.stage, step.stage)
+    return f"{stage}: {step.done} of {step.total}" if step.total > 1 else stage
+
+
+def note(text: str) -> str:
+    return f'<p class="hint">{html.escape(text)}</p>'
+
+
+def elapsed(seconds: float) -> str:
+    return f"{clock(seconds)} so far"
+
+
+def gauge(p: float, low: float, high: float) -> str:
+    """What the bar under the verdict shows, for a tooltip and for a screen reader."""
+    return (
+        f"p_fake {two_digits(p)} between 0 and 1. At or below {two_digits(low)}: no sign found. "
+        f"At or above {two_digits(high)}: likely manipulated. Between them: cannot tell."
+    )
+
+
+def standing(calibration: Calibration) -> str:
+    """What the number under the verdict is worth, in one line."""
+    return f"{operating_point(calibration)} {calibration_error(calibration)}"
+
+
+def calibration_error(calibration: Calibration) -> str:
+    low, high = calibration.ece_interval
+    return f"ECE {calibration.ece:.2f} ({low:.2f} to {high:.2f}; {len(calibration.labels)} videos)."
+
+
+def grounds(calibration: Calibration) -> list[str]:
+    """Everything that the probability rests on, each with its sample size."""
+    low, high = band(calibration)
+    return [
+        f"Measured on {calibration.measured_on}.",
+        f"Likely manipulated: score at least {calibration.threshold:.2f}, p at least {high:.2f}.",
+        f"No sign found: score at most {calibration.band_low:.2f}, p at most {low:.2f}.",
+        operating_point(calibration),
+        f"Calibration error: {calibration_error(calibration)}",
+        "A p takes as many fake as real videos for granted; other mixes need another p.",
+    ]
+
+
+def place(number: int | None, of: int) -> str:
+    """Where a frame stands among the flagged ones."""
+    if of == 0:
+        return "no frame of this video is flagged"
+    return f"flagged frame {number} of {of}" if number else f"not flagged; {of} others are"
+
+
+def bar(scale: float, signed: bool) -> tuple[str, str]:
+    """The ends of the colour bar."""
+    start = f"−{scale:.1f} toward real" if signed else "0"
+    return start, f"+{scale:.1f} toward fake"

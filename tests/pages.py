@@ -1,0 +1,166 @@
+"""What stands behind the page in tests: drawn reports instead of a detector, each step on a clock.
+
+`served()` runs a page in a process of its own, as a person would; `python -m tests.pages FOLDER` is
+that process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dfexplain import ui, video
+from dfexplain.errors import HubUnavailable, NotAVideo, WeightsNotFound
+from dfexplain.hub import Weights
+from dfexplain.models import ModelConfig
+from dfexplain.structures import Progress, Sampling, VideoReport
+from dfexplain.ui.services import Services
+from tests.reports import REPORTS, make_calibration, make_weights
+
+__all__ = ["Drawn", "drawn_weights", "served", "write_clip", "write_examples"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+CARD = "---\nlicense: apache-2.0\n---\n# Drawn weights\n\nThey score drawn faces.\n"
+
+
+def drawn_weights(calibrated: bool = True) -> Weights:
+    """Weights without a model, for a page whose detector is replaced."""
+    info = make_weights(calibrated)
+    return Weights(
+        info=info,
+        config=ModelConfig(),
+        state={},
+        heat_scale=REPORTS["two_faces"]().heat_scale,
+        calibration=make_calibration(info.sha256) if calibrated else None,
+        out_of_distribution=None,
+        card=CARD,
+        folder=Path("weights/default"),
+    )
+
+
+@dataclass
+class Drawn:
+    """A detector that answers with the drawn report of the file's name, step by step."""
+
+    pause_s: float = 0.1
+    started: int = 0
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def services(self) -> Services:
+        return Services(
+            load=self.load, analyze=self.analyze, playable_copy=video.reencode_for_playback
+        )
+
+    def load(self, spec: str | None) -> Weights:
+        if spec not in (None, "default", "plain"):
+            raise WeightsNotFound(f"weights must be a folder, but got {spec!r}. Look again.")
+        return drawn_weights(calibrated=spec != "plain")
+
+    def analyze(
+        self, path: Path, weights: Weights, sampling: Sampling
+    ) -> Iterator[Progress | VideoReport]:
+        self.started += 1
+        if path.stem == "broken":
+            raise NotAVideo("broken.mp4 must hold a readable video, but got: no index.")
+        if path.stem == "offline":
+            raise HubUnavailable("the Hub must answer, but it does not. Check the network.")
+        report = REPORTS.get(path.stem, REPORTS["two_faces"])()
+        try:
+            yield Progress("open", 0, 1)
+            for number, preview in enumerate(report.previews, 1):
+                if number % 4:
+                    continue
+                time.sleep(self.pause_s)
+                lanes = tuple(
+                    (lane.track_id, lane.track.time_s[seen], lane.scores.logit[seen])
+                    for lane in report.lanes
+                    if (seen := lane.track.time_s <= preview.time_s).any()
+                )
+                yield Progress("read", number, report.coverage.wanted, preview, lanes)
+            yield Progress("score", 1, 1)
+            yield report
+        finally:
+            self.stopped.set()
+
+
+def write_examples(folder: Path, *names: str) -> Path:
+    """A folder with a playable clip of each named report."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        write_clip(REPORTS[name](), folder / f"{name}.mp4")
+    return folder
+
+
+def write_clip(report: VideoReport, path: Path) -> None:
+    """The report's previews as a video of its length."""
+    fps = 8.0
+    frames = [
+        cv2.imdecode(np.frombuffer(preview.jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+        for preview in report.previews
+    ]
+    count = round((report.info.duration_s or 1.0) * fps)
+    shown = [frames[min(len(frames) - 1, i * len(frames) // count)] for i in range(count)]
+    video.write(path, shown, fps, preset="ultrafast")
+
+
+@contextmanager
+def served(command: list[str], cache: Path, cwd: Path = ROOT) -> Iterator[str]:
+    """Run a program that serves a page; gives its address once it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/"
+    settings = {
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(cache),
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "2",
+        "no_proxy": "127.0.0.1,localhost",
+    }
+    log = cache.with_suffix(".log")
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, *command], cwd=cwd, env=os.environ | settings, stdout=out, stderr=out
+        )
+    try:
+        _wait_for(address, process, log)
+        yield address
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise AssertionError(f"the page's process ended: {log.read_text()[-2000:]}")
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.2)
+    raise AssertionError(f"the page did not come up: {log.read_text()[-2000:]}")
+
+
+if __name__ == "__main__":
+    ui.launch(ui.build(Drawn(pause_s=float(sys.argv[2])).services(), Path(sys.argv[1])))

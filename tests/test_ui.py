@@ -1,0 +1,469 @@
+"""The page without a browser: what is drawn and said of a report, and how the page is served."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+import httpx
+import numpy as np
+import pytest
+
+from dfexplain import plots, ui
+from dfexplain.errors import DfExplainError, HubUnavailable, NotAVideo, WeightsNotFound
+from dfexplain.structures import Progress, VideoReport
+from dfexplain.ui import (
+    calibration,
+    desk,
+    events,
+    timeline,
+    verdict,
+    viewer,
+    weights,
+    words,
+)
+from dfexplain.ui.services import Services, lively
+from dfexplain.ui.viewer import Pick, View
+from tests.pages import Drawn, drawn_weights, served, write_examples
+from tests.reports import REPORTS
+
+Made = TypeVar("Made")
+WITH_LANES = [name for name, make in REPORTS.items() if make().lanes]
+
+
+def _rows(drawing: str) -> list[list[list[Any]]]:
+    """What the script reads of each lane: time, height, text of every frame."""
+    return [json.loads(html.unescape(text)) for text in re.findall('data-rows="([^"]*)"', drawing)]
+
+
+@pytest.mark.parametrize("name", WITH_LANES)
+def test_timeline_draws_every_frame_of_every_lane_once(name: str) -> None:
+    report = REPORTS[name]()
+    drawing = timeline.draw(report)
+    rows = _rows(drawing)
+    assert [len(lane) for lane in rows] == [len(lane) for lane in report.lanes]
+    for mine, lane in zip(rows, report.lanes, strict=True):
+        np.testing.assert_allclose([row[0] for row in mine], lane.track.time_s, atol=1e-6)
+        assert all(f"face {lane.track_id}" in row[2] for row in mine)
+    dots = sum(d.count("M") for d in re.findall(r'class="tl-dot \w+" d="([^"]*)"', drawing))
+    assert dots == sum(len(lane) for lane in report.lanes)
+
+
+@pytest.mark.parametrize("name", WITH_LANES)
+def test_no_line_crosses_a_gap_or_a_cut(name: str) -> None:
+    report = REPORTS[name]()
+    table = plots.timeline_table(report)
+    drawn = re.findall(r'class="tl-line" d="([^"]*)"', timeline.draw(report))
+    runs = [(lane, run) for lane in table.lanes for run in lane.runs]
+    runs = [(lane, run) for lane, run in runs if run.stop - run.start > 1]
+    assert len(drawn) == len(runs)
+    for path, (lane, run) in zip(drawn, runs, strict=True):
+        along = [float(point.split()[0]) for point in path[1:].split("L")]
+        expected = timeline.WIDE * lane.time_s[run] / table.end_s
+        np.testing.assert_allclose(along, expected, atol=0.06)
+
+
+def test_timeline_marks_spans_cuts_and_band() -> None:
+    report = REPORTS["two_faces"]()
+    drawing = timeline.draw(report)
+    assert drawing.count('class="tl-flag"') == len(report.segments) > 0
+    assert drawing.count('class="tl-cut"') == len(report.cuts_s) * len(report.lanes) > 0
+    assert drawing.count('class="tl-band"') == len(report.lanes)
+    assert drawing.count("<img") == len(report.lanes)
+    assert drawing.count("class=face") == report.coverage.with_face
+
+
+@pytest.mark.parametrize("name", ["uncalibrated", "out_of_distribution"])
+def test_timeline_without_a_probability_has_no_band(name: str) -> None:
+    drawing = timeline.draw(REPORTS[name]())
+    assert 'class="tl-band"' not in drawing
+    assert "p_fake" not in drawing
+    assert words.SCORE in drawing
+
+
+def test_timeline_grows_and_keeps_what_it_has_shown() -> None:
+    report = REPORTS["two_faces"]()
+    growing = timeline.Growing()
+    assert "tl-empty" in growing.html(Progress("open", 0, 1))
+    found = []
+    for number, preview in enumerate(report.previews, 1):
+        lanes = tuple(
+            (lane.track_id, lane.track.time_s[seen], lane.scores.logit[seen])
+            for lane in report.lanes
+            if (seen := lane.track.time_s <= preview.time_s).any()
+        )
+        drawing = growing.html(Progress("read", number, len(report.previews), preview, lanes))
+        end_s = float(re.search('data-end="([^"]*)"', drawing)[1])  # type: ignore[index]
+        assert end_s == pytest.approx(report.info.duration_s, abs=0.6)
+        found.append(sum(len(rows) for rows in _rows(drawing)))
+    assert found == sorted(found)
+    assert found[-1] == sum(len(lane) for lane in report.lanes)
+    after = growing.html(Progress("score", 1, 1))
+    assert sum(len(rows) for rows in _rows(after)) == found[-1]
+
+
+def test_text_of_a_file_cannot_become_markup() -> None:
+    error = NotAVideo(
+        "<img src=x onerror=alert(1)>.mp4 must hold a readable video, but got: `${x}`."
+    )
+    card = verdict.refused("Refused", error)
+    assert "<img" not in card
+    assert error.code in card
+
+
+@pytest.mark.parametrize("name", list(REPORTS))
+def test_card_shows_a_number_only_where_there_is_evidence(name: str) -> None:
+    report = REPORTS[name]()
+    card = verdict.card(report)
+    number = re.search('<div class="card-number">(.*?)</div>', card)
+    assert number is not None
+    if report.verdict.score is None:
+        assert number[1] == ""
+    elif report.verdict.p_fake is None:
+        assert "score" in number[1]
+        assert "p_fake" not in number[1]
+    else:
+        assert f"p_fake <b>{words.two_digits(report.verdict.p_fake)}" in number[1]
+    assert ("gauge-bar" in card) == (report.verdict.p_fake is not None)
+    assert words.NOT_CHECKED in card
+    for lie in ("proof", "authentic", "genuine"):
+        assert lie not in card.lower()
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(0.0, "< 0.01"), (0.004, "< 0.01"), (0.914, "0.91"), (0.9949, "0.99"), (1.0, "> 0.99")],
+)
+def test_a_probability_never_claims_certainty(p: float, text: str) -> None:
+    assert words.two_digits(p) == text
+
+
+def test_flagged_frames_are_walked_in_time_order_and_round() -> None:
+    report = REPORTS["two_faces"]()
+    picks = viewer.flagged(report)
+    times = [float(report.lanes[p.lane].track.time_s[p.row]) for p in picks]
+    assert times == sorted(times)
+    for pick, time_s in zip(picks, times, strict=True):
+        name = report.lanes[pick.lane].track_id
+        assert any(s.start_s <= time_s <= s.end_s for s in report.segments if s.track_id == name)
+    walked, at = [], picks[0]
+    for _ in picks:
+        at = viewer.step(report, at, forward=True)
+        walked.append(at)
+    assert walked == [*picks[1:], picks[0]]
+    assert viewer.step(report, picks[0], forward=False) == picks[-1]
+    assert viewer.first(report) in picks
+
+
+def test_without_flagged_frames_the_strongest_is_shown_and_steps_stay() -> None:
+    report = REPORTS["untouched"]()
+    assert viewer.flagged(report) == []
+    pick = viewer.first(report)
+    assert pick is not None
+    assert report.lanes[0].scores.logit[pick.row] == report.lanes[0].scores.logit.max()
+    assert viewer.step(report, pick, forward=True) == pick
+    assert viewer.first(REPORTS["no_face"]()) is None
+
+
+@pytest.mark.parametrize(("lane", "row"), [(-1, 0), (0, -1), (9, 0), (0, 999), ("0", 0), (None, 0)])
+def test_a_pick_that_is_not_in_the_report_is_refused(lane: object, row: object) -> None:
+    assert viewer.within(REPORTS["two_faces"](), lane, row) is None
+
+
+def test_picture_puts_the_map_over_the_picked_face() -> None:
+    report = REPORTS["two_faces"]()
+    pick = viewer.first(report)
+    assert pick is not None
+    shown = viewer.picture(report, pick, signed=False)
+    lane = report.lanes[pick.lane]
+    plain, mapped = shown.crop
+    assert plain.shape == mapped.shape
+    assert (plain != mapped).any()
+    changed = np.argwhere((shown.frame[0] != shown.frame[1]).any(axis=2))
+    x0, y0, x1, y1 = lane.track.box_xyxy[pick.row] * report.previews[0].scale
+    centre = changed.mean(axis=0)
+    assert y0 < centre[0] < y1
+    assert x0 < centre[1] < x1
+    assert 0 <= shown.beside < 100 * x0 / plain.shape[1] * 10
+    assert shown.time_s == lane.track.time_s[pick.row]
+    assert f"face {lane.track_id}" in shown.text
+
+
+def test_view_moves_the_dividers() -> None:
+    assert View(show=words.SHOW[0]).divided(50, 20) == (50, 20)
+    assert View(show=words.SHOW[1]).divided(50, 20) == (100, 100)
+    assert View(show=words.SHOW[2]).divided(50, 20) == (0, 0)
+
+
+def test_calibration_tab_holds_figures_table_and_samples() -> None:
+    found = REPORTS["two_faces"]().calibration
+    assert found is not None
+    lead, figures, table = calibration.shown(found)
+    assert isinstance(lead, str)
+    assert isinstance(figures, str)
+    assert isinstance(table, gr.Dataframe)
+    assert figures.count("<svg") == 3
+    assert f"ECE {found.ece:.2f}" in lead
+    assert f"{len(found.labels)} videos" in lead
+    assert html.escape(found.measured_on) in lead
+    rows = table.constructor_args["value"]
+    assert [row[-1] for row in rows] == found.reliability.count.tolist()
+    empty = [row for row in rows if row[-1] == 0]
+    assert all(row[3] == "–" for row in empty)
+
+
+def test_uncalibrated_weights_have_no_diagram() -> None:
+    lead, figures, table = calibration.shown(None)
+    assert words.UNCALIBRATED_TITLE in str(lead)
+    assert figures == ""
+    assert isinstance(table, gr.Dataframe)
+    assert table.visible is False
+
+
+def test_weights_tab_names_the_weights_and_says_why_not() -> None:
+    found = drawn_weights()
+    status, facts, card = weights.shown(found)
+    assert found.info.sha256 in str(facts)
+    assert found.info.name in str(status)
+    assert not str(card).startswith("---")
+    error = WeightsNotFound("weights must be <here>, but got nothing. Look elsewhere.")
+    line = str(weights.failed(error, kept=True)[0])
+    assert "&lt;here&gt;" in line
+    assert error.code in line
+    assert words.KEPT in line
+    assert words.KEPT not in str(weights.failed(error, kept=False)[0])
+
+
+class _Slow:
+    """An iterator that can be closed, of items that each take a while."""
+
+    def __init__(self, pause_s: float, count: int, error: DfExplainError | None = None) -> None:
+        self.closed = threading.Event()
+        self._pause_s, self._count, self._error = pause_s, count, error
+
+    def items(self) -> Iterator[int]:
+        try:
+            for number in range(self._count):
+                time.sleep(self._pause_s)
+                yield number
+            if self._error:
+                raise self._error
+        finally:
+            self.closed.set()
+
+
+def test_lively_gives_signs_of_life_between_slow_items() -> None:
+    slow = _Slow(0.3, 2)
+    last, longest = time.monotonic(), 0.0
+    found = []
+    for item in lively(slow.items(), every_s=0.1):
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        found.append(item)
+    assert [item for item in found if item is not None] == [0, 1]
+    assert found.count(None) >= 2
+    assert longest < 0.3
+    assert slow.closed.is_set()
+
+
+def test_closing_lively_closes_the_work() -> None:
+    slow = _Slow(0.05, 10_000)
+    running = lively(slow.items(), every_s=0.02)
+    next(running)
+    began = time.monotonic()
+    running.close()
+    assert time.monotonic() - began < 0.5
+    assert slow.closed.wait(3)
+
+
+def test_lively_raises_what_the_work_raises() -> None:
+    slow = _Slow(0.0, 1, NotAVideo("x must hold a video, but got text."))
+    with pytest.raises(NotAVideo, match="but got text"):
+        list(lively(slow.items()))
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page on drawn reports, served by a process of its own."""
+    folder = tmp_path_factory.mktemp("page")
+    examples = write_examples(folder / "examples", "no_face")
+    with served(["-m", "tests.pages", str(examples), "0.0"], folder / "cache") as at:
+        yield at.rstrip("/")
+
+
+def _in_loop(make: Callable[[], Made]) -> Made:
+    """Make parts of a page inside an event loop: outside of one, Gradio opens one and leaves it."""
+
+    async def made() -> Made:
+        return make()
+
+    return asyncio.run(made())
+
+
+def _desk() -> desk.Desk:
+    def make() -> desk.Desk:
+        with gr.Blocks(analytics_enabled=False), gr.Tabs():
+            return desk.desk([], 60)
+
+    return _in_loop(make)
+
+
+def test_every_control_has_a_label(tmp_path: Path) -> None:
+    examples = write_examples(tmp_path, "no_face")
+    page = _in_loop(lambda: ui.build(Drawn().services(), examples))
+    kinds = (gr.File, gr.Video, gr.Dropdown, gr.ImageSlider, gr.Checkbox, gr.Radio, gr.Textbox)
+    controls = [block for block in page.blocks.values() if isinstance(block, kinds)]
+    assert len(controls) >= 8
+    assert all(control.label for control in controls)
+    buttons = [block for block in page.blocks.values() if isinstance(block, gr.Button)]
+    assert all(button.value for button in buttons)
+
+
+def test_analysis_shows_progress_then_the_report() -> None:
+    at, drawn = _desk(), Drawn(pause_s=0.0)
+    updates = list(
+        events.analyse(
+            at, drawn.services(), Path("two_faces.mp4"), drawn_weights(), 32, False, "both"
+        )
+    )
+    report = updates[-1][at.report]
+    assert isinstance(report, VideoReport)
+    assert isinstance(updates[-1][at.pick], Pick)
+    assert words.WORKING in str(updates[0][at.verdict])
+    assert any(
+        "<progress" in str(u.get(at.verdict)) and "max=" in str(u.get(at.verdict)) for u in updates
+    )
+    assert "Likely manipulated" in str(updates[-1][at.verdict])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("broken", NotAVideo.code), ("offline", HubUnavailable.code)]
+)
+def test_an_error_is_one_line_with_its_code(name: str, said: str) -> None:
+    at, drawn = _desk(), Drawn(pause_s=0.0)
+    source = Path(f"{name}.mp4")
+    updates = list(events.analyse(at, drawn.services(), source, drawn_weights(), 32, False, "both"))
+    assert said in str(updates[-1][at.verdict])
+    assert updates[-1][at.cancel].interactive is False  # type: ignore[attr-defined]
+    assert at.report not in updates[-1]
+
+
+def test_without_weights_nothing_is_analysed() -> None:
+    at, drawn = _desk(), Drawn()
+    updates = list(events.analyse(at, drawn.services(), Path("a.mp4"), None, 32, False, "both"))
+    assert words.NO_WEIGHTS in str(updates[-1][at.verdict])
+    assert drawn.started == 0
+
+
+def test_closing_the_analysis_stops_it() -> None:
+    at, drawn = _desk(), Drawn(pause_s=0.05)
+    running = events.analyse(
+        at, drawn.services(), Path("two_faces.mp4"), drawn_weights(), 32, False, "both"
+    )
+    next(running)
+    next(running)
+    running.close()  # type: ignore[attr-defined]
+    assert drawn.stopped.wait(3)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "/gradio_api/process_recording",
+        "/gradio_api/monitoring",
+        "/monitoring",
+        "/monitoring/summary",
+        "/gradio_api/proxy=http://127.0.0.1/",
+        "/gradio_api/file=http://127.0.0.1/",
+        "/gradio_api/component_server",
+        "/gradio_api/runs",
+        "/gradio_api/vibe-edit/",
+        "/docs",
+        "/openapi.json",
+    ],
+)
+def test_routes_that_the_page_does_not_use_are_closed(address: str, route: str) -> None:
+    assert httpx.get(address + route).status_code == 404
+    assert httpx.post(address + route).status_code in (404, 405)
+
+
+def test_answers_carry_careful_headers(address: str) -> None:
+    answer = httpx.get(address)
+    assert answer.status_code == 200
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+def test_files_are_served_from_the_cache_only_and_never_sniffed(
+    address: str, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    assert httpx.get(f"{address}/gradio_api/file={secret}").status_code == 403
+    assert httpx.get(f"{address}/gradio_api/file={Path(__file__)}").status_code == 403
+    sent = httpx.post(
+        f"{address}/gradio_api/upload", files={"files": ("page.mp4", b"<script>1</script>")}
+    )
+    served = httpx.get(f"{address}/gradio_api/file={sent.json()[0]}")
+    assert served.status_code == 200
+    assert served.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_limits_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: dict[str, Any] = {}
+
+    def record(self: gr.Blocks, **settings: Any) -> None:
+        said.update(
+            settings, queue=self._queue.max_size, limit=self._queue.default_concurrency_limit
+        )
+
+    monkeypatch.setattr(gr.Blocks, "launch", record)
+
+    def make() -> gr.Blocks:
+        demo = ui.build(Drawn().services())
+        ui.launch(demo)
+        return demo
+
+    demo = _in_loop(make)
+    assert demo.analytics_enabled is False
+    assert demo.delete_cache is not None
+    assert said["max_file_size"]
+    assert said["allowed_paths"] == []
+    assert said["enable_monitoring"] is False
+    assert said["show_error"] is False
+    assert said["strict_cors"] is True
+    assert said["queue"] == 20
+    assert said["limit"] == 1
+    analyses = [fn for fn in demo.fns.values() if fn.concurrency_id == "analysis"]
+    assert analyses
+    assert all(fn.concurrency_limit == 1 for fn in analyses)
+    states = [block for block in demo.blocks.values() if isinstance(block, gr.State)]
+    assert len(states) == 4
+    assert all(state.time_to_live < float("inf") for state in states)
+
+
+def test_the_package_ships_its_scripts_and_styles() -> None:
+    folder = Path(words.__file__).parent
+    for name in ("timeline.js", "timeline.css", "style.css"):
+        assert (folder / name).stat().st_size > 0
+
+
+def test_app_is_the_page() -> None:
+    source = (Path(__file__).parent.parent / "app.py").read_text(encoding="utf-8")
+    assert re.findall(r"^(?:from|import) .*", source, re.M) == ["from dfexplain import ui"]
+    assert len(source.splitlines()) <= 12
+
+
+def test_services_are_the_real_ones_by_default() -> None:
+    from dfexplain import hub, video
+
+    services = Services()
+    assert services.load is hub.load
+    assert services.playable_copy is video.reencode_for_playback
