@@ -40,6 +40,26 @@ for line in sys.stdin:
     print(json.dumps(answer), flush=True)
 """
 
+# Eight copies of one process, which has done the slow imports, let loose together.
+CROWD = """
+import json, multiprocessing, sys
+from dfexplain import hub
+
+hub.ANSWER_S = 120.0
+context = multiprocessing.get_context("fork")
+start = context.Barrier(8)
+
+def load(_):
+    start.wait()
+    return hub.load(sys.argv[1], cache_dir=sys.argv[2]).label
+
+with context.Pool(8) as pool:
+    print(json.dumps(pool.map(load, range(8), chunksize=1)))
+"""
+
+# The product's own limit is for a Hub; a busy machine that runs tests may take longer.
+PATIENT_S = 120.0
+
 
 @dataclass
 class Child:
@@ -54,7 +74,7 @@ class Child:
         *,
         offline: bool | None = None,
         token: str = "",
-        answer_s: float = hub.ANSWER_S,
+        answer_s: float = PATIENT_S,
     ) -> dict[str, str]:
         asked = {"spec": spec, "cache_dir": str(cache_dir), "offline": offline}
         self.ask(**asked, token=token, answer_s=answer_s)
@@ -72,19 +92,24 @@ class Child:
         return answer
 
 
-def child(home: Path, endpoint: str, **extra: str) -> Iterator[Child]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "DFEXPLAIN"))}
-    environment |= {
+def environment(home: Path, endpoint: str, **extra: str) -> dict[str, str]:
+    """What a child process gets: this machine's variables, but nothing of its Hub or weights."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "DFEXPLAIN"))}
+    return kept | {
         "HF_ENDPOINT": endpoint,
         "HF_HOME": str(home),
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "PYTHONPATH": str(Path(hub.__file__).parents[1]),
         "NO_PROXY": "*",
+        **extra,
     }
+
+
+def child(home: Path, endpoint: str, **extra: str) -> Iterator[Child]:
     with subprocess.Popen(
         [sys.executable, "-c", CHILD],
-        env=environment | extra,
+        env=environment(home, endpoint, **extra),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -255,18 +280,19 @@ def test_the_patience_is_bounded() -> None:
     assert 2 * hub.ANSWER_S <= 30
 
 
-@pytest.mark.slow
 def test_eight_processes_at_once(
     server: HubServer, files: dict[str, bytes], cache: Path, tmp_path: Path
 ) -> None:
     commit = server.publish("org/busy", files)
-    running = [child(tmp_path / "home", server.url) for _ in range(8)]
-    clients = [next(generator) for generator in running]
-    for client in clients:
-        client.ask(spec="org/busy", cache_dir=str(cache), token="", answer_s=hub.ANSWER_S)
-    for client, generator in zip(clients, running, strict=True):
-        assert client.answer()["label"] == f"org/busy@{commit}"
-        assert next(generator, None) is None
+    done = subprocess.run(
+        [sys.executable, "-c", CROWD, "org/busy", str(cache)],
+        env=environment(tmp_path / "home", server.url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        timeout=280,
+    )
+    assert json.loads(done.stdout) == [f"org/busy@{commit}"] * 8
 
 
 def test_the_genuine_client_can_push_to_the_server(
@@ -293,11 +319,11 @@ else:
     raise AssertionError("a stale parent was taken")
 """
     folder = small.write(tmp_path / "run", files)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
-    environment |= {"HF_ENDPOINT": server.url, "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1"}
-    environment |= {"HF_HOME": str(tmp_path / "home"), "NO_PROXY": "*"}
     subprocess.run(
-        [sys.executable, "-c", script, str(folder)], env=environment, check=True, timeout=120
+        [sys.executable, "-c", script, str(folder)],
+        env=environment(tmp_path / "home", server.url, HF_TOKEN=TOKEN),
+        check=True,
+        timeout=120,
     )
     pushed = server.repos["org/pushed"]
     assert pushed.commits[pushed.tags["v1"]].files == files
