@@ -42,8 +42,10 @@ class Engine:
         torch.set_num_threads(THREADS)
         self.config = config
         self.device = torch.device(device)
-        model = build(config)
-        model.load_state_dict(dict(state))
+        # Built without memory or random numbers, which the state replaces at once.
+        with torch.device("meta"):
+            model = build(config)
+        model.load_state_dict(dict(state), assign=True)
         model = model.eval().requires_grad_(False).to(self.device)
         self.model: FrameModel = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._mean = torch.tensor(config.mean, device=self.device).view(1, 3, 1, 1)
