@@ -1,0 +1,100 @@
+"""The answer, and what the scores of one set of weights are worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Calibration", "Outcome", "Reason", "ReliabilityTable", "Verdict", "WeightsInfo"]
+
+
+class Outcome(StrEnum):
+    """The four verdicts."""
+
+    FAKE = "fake"
+    REAL = "real"
+    UNCERTAIN = "uncertain"
+    NOT_ANALYSABLE = "not_analysable"
+
+
+class Reason(StrEnum):
+    """Why a verdict is not fake or real. The first three go with not_analysable."""
+
+    NO_FACE = "no_face"
+    TOO_FEW_FRAMES = "too_few_frames"
+    LOW_COVERAGE = "low_coverage"
+    IN_BAND = "in_band"
+    OUT_OF_DISTRIBUTION = "out_of_distribution"
+    UNCALIBRATED = "uncalibrated"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer. `score` is the video's raw logit; both numbers are None without evidence."""
+
+    outcome: Outcome
+    reason: Reason | None
+    score: float | None
+    p_fake: float | None
+
+
+@dataclass(frozen=True)
+class ReliabilityTable:
+    """Reliability of p_fake in K bins: edges (K+1,), mean p, observed share fake, 95 % interval."""
+
+    edges: NDArray[np.float64]
+    mean_p: NDArray[np.float64]
+    share_fake: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a score of one set of weights is worth, and on which videos that was measured.
+
+    `p_fake = sigmoid(slope * score + intercept)` (Platt scaling, Platt 1999). Thresholds are in
+    logits of the video score: at or above `threshold` is fake, at or below `band_low` is real,
+    between them the tool abstains. `false_positive_rate` is the share of real validation videos at
+    or above `threshold`, `miss_rate` the share of fake ones at or below `band_low`; `*_interval`
+    are 95 % Wilson intervals. `scores` and `labels` are the validation videos themselves, for
+    figures.
+    """
+
+    slope: float
+    intercept: float
+    threshold: float
+    band_low: float
+    false_positive_rate: float
+    false_positive_interval: tuple[float, float]
+    miss_rate: float
+    miss_interval: tuple[float, float]
+    ece: float
+    ece_interval: tuple[float, float]
+    auc: float
+    auc_interval: tuple[float, float]
+    reliability: ReliabilityTable
+    scores: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    people: int
+    measured_on: str
+    min_face_px: float
+    max_distance: float | None
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """Which weights spoke. `revision` is a Hub commit sha, or "local"."""
+
+    name: str
+    revision: str
+    sha256: str
+    calibrated: bool
+    architecture: str
+    crop_px: int
+    crop_margin: float
