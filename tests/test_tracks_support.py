@@ -1,0 +1,125 @@
+"""Tracks, by a scripted detector: what counts as a track, and what is searched how often."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+
+from dfexplain.structures import Frame
+from dfexplain.tracks import Tracker, Tracks
+from tests.tracking import Scripted, numbered, track
+
+HERE = (100.0, 100.0, 150.0, 160.0)
+THERE = (300.0, 100.0, 350.0, 160.0)
+
+
+def test_a_face_found_once_is_not_a_track() -> None:
+    script = {i: [(HERE, 0.999)] for i in range(16)}
+    script[7].append((THERE, 0.97))
+    result, told = track(numbered(16), Scripted(script))
+    assert len(told) == 2
+    assert [len(face) for face in result.tracks.values()] == [16]
+
+
+def test_a_face_that_is_followed_but_not_found_again_is_not_a_track() -> None:
+    felt = {i: [(HERE, 0.99)] for i in range(24)}
+    result, told = track(numbered(24), Scripted({3: [(HERE, 0.99)]}, felt))
+    assert not result.tracks
+    # It was followed back to the first frame and on past one search that missed it, not for ever.
+    assert [face.frame_index for face in told[0]] == [*range(1, 11)]
+
+
+def test_a_doubtful_face_is_not_a_track() -> None:
+    doubtful, _ = track(numbered(16), Scripted({i: [(HERE, 0.85)] for i in range(16)}))
+    sure, _ = track(numbered(16), Scripted({i: [(HERE, 0.95)] for i in range(16)}))
+    assert not doubtful.tracks
+    assert len(sure.tracks) == 1
+
+
+@pytest.mark.parametrize(("confidence", "kept"), [(0.999, 1), (0.97, 0)])
+def test_a_shot_of_two_samples_needs_a_sure_face_in_both(confidence: float, kept: int) -> None:
+    script = {i: [(HERE, confidence)] for i in range(2)}
+    assert len(track(numbered(2), Scripted(script))[0].tracks) == kept
+    assert not track(numbered(2), Scripted({1: [(HERE, 0.999)]}))[0].tracks
+
+
+def test_a_lost_face_has_its_frame_searched_once() -> None:
+    script = {i: [(HERE, 0.99), (THERE, 0.99)] for i in range(16)}
+    felt = {i: rows if i != 5 else rows[:1] for i, rows in script.items()}
+    scripted = Scripted(script, felt)
+    result, _ = track(numbered(16), scripted)
+    assert sorted(scripted.searches) == [0, 3, 5, 7, 11, 15]
+    assert [len(face) for face in result.tracks.values()] == [16, 16]
+    assert all(face.detected[5] for face in result.tracks.values())
+
+
+def test_a_face_that_left_costs_one_search() -> None:
+    scripted = Scripted({i: [(HERE, 0.99)] for i in range(9)})
+    result, _ = track(numbered(24), scripted)
+    assert sorted(scripted.searches) == [0, 3, 7, 9, 11, 15, 19, 23]
+    (face,) = result.tracks.values()
+    assert len(face) == 9
+
+
+def test_a_doubtful_face_does_not_have_its_frame_searched() -> None:
+    script = {i: [(HERE, 0.8)] for i in range(8)}
+    scripted = Scripted(script, {i: script[i] for i in (0, 3, 7)})
+    track(numbered(8), scripted)
+    assert sorted(scripted.searches) == [0, 3, 7]
+
+
+def test_a_face_away_for_long_is_a_new_track() -> None:
+    short = {i: [(HERE, 0.99)] for i in range(40) if not 8 <= i < 15}
+    long = {i: [(HERE, 0.99)] for i in range(40) if not 8 <= i < 20}
+    assert len(track(numbered(40), Scripted(short))[0].tracks) == 1
+    assert len(track(numbered(40), Scripted(long))[0].tracks) == 2
+
+
+def test_two_boxes_on_one_face_are_one_row() -> None:
+    nested = (102.0, 98.0, 153.0, 161.0)
+    script = {i: [(HERE, 0.99), (nested, 0.9)] for i in range(12)}
+    result, _ = track(numbered(12), Scripted(script))
+    assert [len(face) for face in result.tracks.values()] == [12]
+
+
+def test_a_fast_face_is_linked_by_its_motion() -> None:
+    script = {
+        i: [((40.0 * i, 100.0, 40.0 * i + 50, 160.0), 0.99)] for i in range(16)
+    }  # 0.8 widths a sample
+    result, _ = track(numbered(16), Scripted(script))
+    (face,) = result.tracks.values()
+    assert len(face) == 16
+
+
+def test_frames_whose_time_does_not_rise_are_passed_over() -> None:
+    frames = numbered(12)
+    frames[5] = Frame(5, frames[4].time_s, frames[5].rgb)
+    frames[8] = Frame(8, 0.0, frames[8].rgb)
+    result, _ = track(frames, Scripted({i: [(HERE, 0.99)] for i in range(12)}))
+    (face,) = result.tracks.values()
+    assert list(face.frame_index) == [0, 1, 2, 3, 4, 6, 7, 9, 10, 11]
+
+
+def test_uncounted_frames_have_index_minus_one() -> None:
+    frames = [Frame(None, f.time_s, f.rgb) for f in numbered(4)]
+    faces = Tracker(Scripted({i: [(HERE, 0.99)] for i in range(4)})).update(frames)
+    assert {face.frame_index for face in faces} == {-1}
+
+
+def test_frames_are_forgotten() -> None:
+    tracker = Tracker(Scripted({i: [(HERE, 0.99)] for i in range(8)}))
+    frames = numbered(8)
+    pixels = [weakref.ref(frame.rgb) for frame in frames]
+    tracker.update(frames)
+    del frames
+    gc.collect()
+    assert not any(ref() is not None for ref in pixels)
+    assert len(tracker.finish().tracks) == 1
+
+
+def test_nothing_given_nothing_found() -> None:
+    tracker = Tracker(Scripted({}))
+    assert tracker.update([]) == []
+    assert tracker.finish() == Tracks({}, (), 0)
