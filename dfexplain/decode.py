@@ -105,25 +105,24 @@ class _Decoder:
         plan, timed = self._plan, self._reader.survey.timed
         queue = iter(plan.ranks)
         rank = next(queue, None)
+        delivered = -1
         for count, frame in enumerate(self.pictures()):
             if count == 0:
                 yield -1, frame
+            own = count
             if timed:
-                tick = frame.pts
-                if tick is None:
+                if frame.pts is None:
                     continue
-                while rank is not None and tick > plan.grid[rank] + plan.interval * 1.01:
+                own = bisect_left(plan.grid, frame.pts, hi=len(plan.grid) - 1)
+                late = frame.pts - plan.interval * 1.01
+                while rank is not None and plan.grid[rank] < late:
                     rank = next(queue, None)
-                if rank is None:
-                    return
-                if tick >= plan.grid[rank]:
-                    yield bisect_left(plan.grid, tick), frame
-                    rank = next(queue, None)
-            elif count == rank:
-                yield rank, frame
-                rank = next(queue, None)
             if rank is None:
                 return
+            if own >= rank and delivered < own < len(plan.grid):
+                yield own, frame
+                delivered = own
+                rank = next(queue, None)
 
 
 def _too_large(width: int, height: int) -> str:

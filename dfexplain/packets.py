@@ -108,6 +108,16 @@ def _seconds(text: str) -> float | None:
         return None
 
 
+def _demux(container: InputContainer, *tracks: VideoStream) -> Iterator[Packet[Any]]:
+    """All packets of the named tracks, or of all. PyAV stumbles at the end, and only there, over a
+    track that appeared midway (transport streams).
+    """
+    try:
+        yield from container.demux(*tracks)
+    except IndexError:
+        return
+
+
 class Reader:
     """The open file and its first video track that is not a cover picture."""
 
@@ -150,7 +160,7 @@ class Reader:
         first: int | None = None
         last_dts: int | None = None
         try:
-            for packet in self._container.demux():
+            for packet in _demux(self._container):
                 self._channel.beat()
                 tick = packet.dts if packet.pts is None else packet.pts
                 if tick is None:
@@ -215,7 +225,7 @@ class Reader:
 
     def _tracked(self) -> Iterator[Packet[Any]]:
         """The packets that `look` counted, from where the file is read now."""
-        for packet in self._container.demux(self._stream):
+        for packet in _demux(self._container, self._stream):
             self._channel.beat()
             if packet.pts is not None or packet.dts is not None:
                 yield packet

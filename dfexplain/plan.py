@@ -108,12 +108,25 @@ def _rising(ticks: Iterable[int]) -> array[int]:
     return rising
 
 
-def _nearest(grid: Sequence[int], tick: float) -> int:
-    """Rank of the picture whose time is nearest to `tick`; the earlier one of two."""
-    right = bisect_left(grid, tick)
-    if right == len(grid):
-        return right - 1
-    return right - 1 if right and tick - grid[right - 1] <= grid[right] - tick else right
+def _nearest(
+    grid: Sequence[int], end: float, first: float, step: float, count: int
+) -> tuple[list[int], int]:
+    """Ranks of the pictures nearest to `first`, `first + step` ... (`count` of these; the earlier
+    picture of two), and how many of these lie at `end` or after it. Takes one pass over the
+    pictures, however many targets there are.
+    """
+    ranks: list[int] = []
+    passed = 0
+    for rank, tick in enumerate(grid):
+        if rank + 1 < len(grid):
+            here = math.floor(((tick + grid[rank + 1]) / 2 - first) / step) + 1
+        else:
+            here = math.ceil((end - first) / step)
+        here = min(here, count)
+        if here > passed:
+            ranks.append(rank)
+            passed = here
+    return ranks, count - passed
 
 
 def _thin(ranks: list[int], most: int) -> list[int]:
@@ -130,24 +143,15 @@ def _choose(
         interval = (end - first) / len(grid)
         missing = math.floor((declared - end) / interval / request.every) if declared > end else 0
         return list(range(0, len(grid), request.every)), missing
+    span = declared - first
     if request.frames is not None:
-        step = (declared - first) / request.frames
+        step = span / request.frames
         if step * len(grid) <= end - first:  # more are wanted than there are
             return list(range(len(grid))), math.floor((declared - end) / step)
-        targets: Iterable[float] = (first + step * (k + 0.5) for k in range(request.frames))
-    else:
-        assert request.fps is not None
-        step = 1.0 / (request.fps * tick_s)
-        count = max(1, math.ceil((declared - first) / step - 1e-9))
-        targets = (first + step * k for k in range(count))
-    ranks: set[int] = set()
-    missing = 0
-    for target in targets:
-        if target < end:
-            ranks.add(_nearest(grid, target))
-        else:
-            missing += 1
-    return sorted(ranks), missing
+        return _nearest(grid, end, first + step / 2, step, request.frames)
+    assert request.fps is not None
+    step = 1.0 / (request.fps * tick_s)
+    return _nearest(grid, end, first, step, max(1, math.ceil(span / step - 1e-9)))
 
 
 def _runs(starts: array[int], positions: Iterable[int]) -> list[tuple[int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from fractions import Fraction
+from random import Random
 
 import pytest
 
@@ -57,6 +58,23 @@ def test_fps_and_every() -> None:
     assert _plan(survey, fps=50).ranks == list(range(100))
     assert _plan(survey, every=30).ranks == [0, 30, 60, 90]
     assert _plan(survey, every=1 << 40).ranks == [0]
+
+
+def test_absurd_wishes_cost_nothing() -> None:
+    survey = _survey(list(range(0, 100_000, 1000)), fps=90_000)
+    assert _plan(survey, fps=1e12).ranks == list(range(100))
+    assert _plan(survey, frames=10**15).ranks == list(range(100))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nearest_agrees_with_a_search(seed: int) -> None:
+    random = Random(seed)
+    ticks = sorted(random.sample(range(5000), 60))
+    plan = _plan(_survey(ticks), frames=17)
+    step = (plan.end_tick - ticks[0]) / 17
+    targets = [ticks[0] + step * (k + 0.5) for k in range(17)]
+    expected = {min(range(60), key=lambda rank: abs(ticks[rank] - target)) for target in targets}
+    assert plan.ranks == sorted(expected)
 
 
 def test_time_decides_and_not_the_position_where_the_frame_rate_varies() -> None:
