@@ -1,4 +1,4 @@
-"""The child process in which untrusted bytes are decoded: both ends of it.
+"""The child process in which untrusted bytes are decoded: its door and both of its ends.
 
 FFmpeg gets new CVEs every month, so no byte of a user's file is parsed in this process. The child
 is a fresh interpreter (isolated, no start-up code of site packages, an empty environment) that is
@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 import struct
 import subprocess
 import sys
@@ -26,14 +28,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dfexplain.errors import LimitExceeded, NotAVideo
+from dfexplain.errors import FileRefused, LimitExceeded, NotAVideo
 
-__all__ = ["Cage", "Channel", "Limits", "confine", "confine_threads"]
+__all__ = [
+    "Cage",
+    "Channel",
+    "Limits",
+    "admit",
+    "confine",
+    "confine_threads",
+    "printable",
+    "shown_name",
+]
 
 _HEAD = struct.Struct("<cQ")
 _MESSAGE_BYTES = 1 << 20
 _PIPE_BYTES = 1 << 20
 _BEAT_S = 0.4
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:")  # two letters and more: C: is a drive
 _START = "import sys; sys.path[:] = {paths!r}; import {module}; {module}.main()"
 
 
@@ -50,6 +62,43 @@ class Limits:
     cpu_s: int = 900
     wait_s: float = 900.0
     silence_s: float = 20.0
+
+
+def printable(text: str) -> str:
+    """The text with a question mark for what cannot be printed; for names in one-line messages."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def shown_name(path: str) -> str:
+    """A file's base name for messages: printable, at most 50 characters."""
+    name = printable(re.split(r"[/\\]", path.rstrip("/\\"))[-1] or path)
+    return name if len(name) <= 50 else name[:47] + "..."
+
+
+def admit(path: str | Path) -> Path:
+    """The absolute path of a regular file that is not empty; links are followed to it.
+
+    Raises FileRefused for anything else, before any reader could hang on it or leave the machine.
+    """
+    text, name = os.fspath(path), shown_name(os.fspath(path))
+    try:
+        resolved = Path(path).resolve(strict=True)
+        status = resolved.lstat()
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links
+        if _ADDRESS.match(text):
+            rule = "be a file on this machine, but got an address. Save the video first."
+        elif isinstance(error, PermissionError):
+            rule = "be readable, but access is denied. Change its permissions."
+        else:
+            rule = "exist, but no such file was found. Check the path."
+        raise FileRefused(f"{name} must {rule}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise FileRefused(f"{name} must be a video file, but got a folder. Name the files in it.")
+    if not stat.S_ISREG(status.st_mode):
+        raise FileRefused(f"{name} must be a regular file, but got a pipe or device. Save it.")
+    if status.st_size == 0:
+        raise FileRefused(f"{name} must hold a video, but it is empty. Copy it again.")
+    return resolved
 
 
 class Cage:

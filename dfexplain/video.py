@@ -11,8 +11,6 @@ import hashlib
 import json
 import math
 import os
-import re
-import stat
 import struct
 import time
 from collections.abc import Iterator
@@ -22,7 +20,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dfexplain.cage import Cage, Limits
+from dfexplain.cage import Cage, Limits, admit, printable, shown_name
 from dfexplain.encode import h264_roundtrip, write, write_timed
 from dfexplain.errors import FileRefused, InputError, LimitExceeded, NotAVideo
 from dfexplain.structures import Frame, Sampling, VideoInfo
@@ -46,43 +44,6 @@ _CHILD = "dfexplain.decode"
 _FRAME_HEAD = struct.Struct("<qdIIIB")  # as in decode.FRAME_HEAD: that module is for the child only
 _HASH_BYTES = 1 << 22
 _SIGN_OF_LIFE_S = 0.4
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:")  # two letters and more: C: is a drive
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _shown(path: str) -> str:
-    """A file's base name for messages: printable, at most 50 characters."""
-    name = _printable(re.split(r"[/\\]", path.rstrip("/\\"))[-1] or path)
-    return name if len(name) <= 50 else name[:47] + "..."
-
-
-def _plain_file(path: str | Path) -> Path:
-    """The absolute path of a regular file that is not empty; links are followed to it.
-
-    Raises FileRefused for anything else, before any reader could hang on it or leave the machine.
-    """
-    text, name = os.fspath(path), _shown(os.fspath(path))
-    try:
-        resolved = Path(path).resolve(strict=True)
-        status = resolved.lstat()
-    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links
-        if _ADDRESS.match(text):
-            rule = "be a file on this machine, but got an address. Save the video first."
-        elif isinstance(error, PermissionError):
-            rule = "be readable, but access is denied. Change its permissions."
-        else:
-            rule = "exist, but no such file was found. Check the path."
-        raise FileRefused(f"{name} must {rule}") from error
-    if stat.S_ISDIR(status.st_mode):
-        raise FileRefused(f"{name} must be a video file, but got a folder. Name the files in it.")
-    if not stat.S_ISREG(status.st_mode):
-        raise FileRefused(f"{name} must be a regular file, but got a pipe or device. Save it.")
-    if status.st_size == 0:
-        raise FileRefused(f"{name} must hold a video, but it is empty. Copy it again.")
-    return resolved
 
 
 class FrameStream:
@@ -95,8 +56,8 @@ class FrameStream:
     """
 
     def __init__(self, path: str | Path, wish: dict[str, object], limits: Limits):
-        self._name = _shown(os.fspath(path))
-        self._base_name = _printable(Path(path).name)
+        self._name = shown_name(os.fspath(path))
+        self._base_name = printable(Path(path).name)
         self._limits = limits
         self._info: VideoInfo | None = None
         self._wanted = 0
@@ -104,7 +65,7 @@ class FrameStream:
         self._open = True
         self.decoded = 0
         self.notes: list[str] = []
-        plain = _plain_file(path)
+        plain = admit(path)
         try:
             self._file = plain.open("rb")
         except OSError as error:
@@ -241,7 +202,7 @@ class FrameStream:
         return Frame(index=index, time_s=time_s, rgb=rgb)
 
     def _refusal(self, said: dict[str, Any]) -> NotAVideo | LimitExceeded:
-        text = _printable(str(said["text"])[:60])
+        text = printable(str(said["text"])[:60])
         if said["code"] == LimitExceeded.code:
             return LimitExceeded(
                 f"{self._name} must stay within the limits, but {text}. Re-encode it smaller."

@@ -8,6 +8,7 @@ and lossy coding.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,15 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from dfexplain import video
+from dfexplain.structures import Frame, Sampling, VideoInfo
+
 __all__ = [
+    "Reading",
     "burn_number",
     "make_clip",
     "numbered",
+    "read_clip",
     "read_number",
     "write_audio",
     "write_cover_art",
@@ -101,6 +107,42 @@ def make_clip(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+@dataclass
+class Reading:
+    """What `video.sample` gave."""
+
+    info: VideoInfo
+    frames: list[Frame]
+    wanted: int
+    decoded: int
+    notes: list[str]
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers burnt into the pictures."""
+        return [read_number(frame.rgb) for frame in self.frames]
+
+    @property
+    def indices(self) -> list[int]:
+        """The positions that the reader counted."""
+        return [-1 if frame.index is None else frame.index for frame in self.frames]
+
+    @property
+    def times(self) -> list[float]:
+        """The times of the frames in seconds."""
+        return [frame.time_s for frame in self.frames]
+
+
+def read_clip(
+    path: Path, frames: int | None = 8, limits: video.Limits | None = None, **wish: float
+) -> Reading:
+    """Read a file to its end: `frames` spread ones, or by `fps` or `every`."""
+    frames = None if wish else frames
+    every = int(wish["every"]) if "every" in wish else None
+    with video.sample(path, Sampling(frames, wish.get("fps"), every), limits) as stream:
+        return Reading(stream.info, list(stream), stream.wanted, stream.decoded, stream.notes)
 
 
 def write_audio(path: Path, seconds: int = 1) -> Path:
