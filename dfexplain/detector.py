@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -62,6 +61,24 @@ def _preview(frame: Frame) -> Preview:
     return Preview(frame.index, frame.time_s, _jpeg(rgb), scale)
 
 
+def _chunks(events: Iterator[Frame | None]) -> Iterator[list[Frame] | None]:
+    """CHUNK frames at a time, and None for each sign of life while none is ready.
+
+    Signs of life come as the machine's load has it; the chunks are the same every time.
+    """
+    chunk: list[Frame] = []
+    for frame in events:
+        if frame is None:
+            yield None
+            continue
+        chunk.append(frame)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
 class _Scored:
     """The scores of one track so far, row by row as the tracker yields them."""
 
@@ -113,8 +130,10 @@ class Detector:
         previews: list[Preview] = []
         yield Progress("open", 0, 1)
         with video.sample(path, sampling) as stream:
-            frames = iter(stream)
-            while chunk := list(islice(frames, CHUNK)):
+            for chunk in _chunks(stream.events()):
+                if chunk is None:
+                    yield Progress("read" if previews else "open", stream.decoded, stream.wanted)
+                    continue
                 began = time.perf_counter()
                 faces = tracker.update(chunk)
                 clock["faces"] += time.perf_counter() - began
