@@ -8,42 +8,44 @@ boxes' faces. `make_report` builds further cases.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain.structures import (
-    Calibration,
     Coverage,
     FaceTrack,
     Lane,
     Outcome,
     Preview,
     Reason,
-    ReliabilityTable,
     Sampling,
     Segment,
     TrackScores,
     Verdict,
     VideoInfo,
     VideoReport,
-    WeightsInfo,
+)
+from tests.calibrations import CROP_PX, MARGIN, make_calibration, make_weights
+from tests.drawing import (
+    HEIGHT_PX,
+    WIDTH_PX,
+    Person,
+    box_at,
+    draw_face,
+    evidence,
+    jpeg,
+    room,
+    within,
 )
 
-__all__ = ["REPORTS", "Person", "make_calibration", "make_report", "make_weights"]
+__all__ = ["REPORTS", "Person", "make_calibration", "make_report", "make_weights", "renamed"]
 
-FPS = 25.0
-WIDTH_PX, HEIGHT_PX = 1920, 1080
-SCALE = 1 / 3
-CROP_PX, MARGIN = 224, 0.3
-MAP = 7
-BIAS = -0.4
+FPS, SCALE = 25.0, 1 / 3
 NOT_CHECKED = (
     "sound and voices",
     "whether lips match the words",
@@ -53,168 +55,27 @@ NOT_CHECKED = (
 )
 
 
-@dataclass(frozen=True)
-class Person:
-    """A face of the drawn video. `forged` and `absent` are spans in seconds; `x`, `y` in 0..1."""
-
-    x: float
-    y: float = 0.48
-    side: float = 0.26
-    skin: tuple[int, int, int] = (214, 172, 142)
-    forged: tuple[tuple[float, float], ...] = ()
-    absent: tuple[tuple[float, float], ...] = ()
-    calm: float = -2.4
-    peak: float = 3.1
-
-
-def _within(time_s: float, spans: Sequence[tuple[float, float]]) -> bool:
-    return any(start <= time_s <= end for start, end in spans)
-
-
-def _wilson(k: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share k/n (Wilson 1927)."""
-    if n == 0:
-        return 0.0, 1.0
-    z, share = 1.959964, k / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def make_calibration(weights_sha256: str, people: int = 60) -> Calibration:
-    """A calibration of 2 videos a person whose every number follows from its scores and labels."""
-    rng = np.random.default_rng(7)
-    labels = np.tile(np.array([0, 1], dtype=np.int64), people)
-    scores = rng.normal(np.where(labels == 1, 1.5, -1.3), 1.6)
-    slope, intercept = 1.05, -0.1
-    p_fake = 1 / (1 + np.exp(-(slope * scores + intercept)))
-    real, fake = scores[labels == 0], scores[labels == 1]
-    threshold, band_low = float(np.quantile(real, 0.95)), float(np.quantile(fake, 0.05))
-    band_low = min(band_low, threshold)
-    edges = np.linspace(0, 1, 11)
-    rows = np.clip(np.digitize(p_fake, edges) - 1, 0, 9)
-    count = np.bincount(rows, minlength=10).astype(np.int64)
-    hits = np.bincount(rows, weights=labels, minlength=10).astype(int)
-    filled = np.maximum(count, 1)
-    mean_p = np.where(
-        count > 0,
-        np.bincount(rows, weights=p_fake, minlength=10) / filled,
-        (edges[:-1] + edges[1:]) / 2,
-    )
-    share = np.where(count > 0, hits / filled, np.nan)
-    bounds = np.array([_wilson(int(k), int(n)) for k, n in zip(hits, count, strict=True)])
-    ece = float(np.sum(count * np.abs(np.nan_to_num(share) - mean_p) * (count > 0)) / count.sum())
-    false_positives, misses = int((real >= threshold).sum()), int((fake <= band_low).sum())
-    wins = (fake[:, None] > real[None, :]).mean()
-    return Calibration(
-        slope=slope,
-        intercept=intercept,
-        threshold=threshold,
-        band_low=band_low,
-        false_positive_rate=false_positives / len(real),
-        false_positive_interval=_wilson(false_positives, len(real)),
-        miss_rate=misses / len(fake),
-        miss_interval=_wilson(misses, len(fake)),
-        ece=ece,
-        ece_interval=(ece * 0.6, ece * 1.7),
-        auc=float(wins),
-        auc_interval=(float(wins) - 0.03, min(1.0, float(wins) + 0.02)),
-        reliability=ReliabilityTable(edges, mean_p, share, bounds[:, 0], bounds[:, 1], count),
-        scores=scores,
-        labels=labels,
-        people=people,
-        measured_on=f"{2 * people} made clips of {people} validation people",
-        min_face_px=48.0,
-        max_distance=12.5,
-        weights_sha256=weights_sha256,
-    )
-
-
-def make_weights(calibrated: bool = True) -> WeightsInfo:
-    """The weights that the drawn reports name."""
-    sha256 = hashlib.sha256(b"drawn weights").hexdigest()
-    return WeightsInfo("default", "local", sha256, calibrated, "frame", CROP_PX, MARGIN)
-
-
-def _draw_face(
-    picture: NDArray[np.uint8],
-    box: Sequence[float],
-    skin: tuple[int, int, int],
-    forged: bool,
-    time_s: float,
-) -> None:
-    x0, y0, x1, y1 = box
-    wide, high = x1 - x0, y1 - y0
-    centre = (round((x0 + x1) / 2), round((y0 + y1) / 2))
-
-    def at(u: float, v: float) -> tuple[int, int]:
-        return round(x0 + u * wide), round(y0 + v * high)
-
-    def oval(where: tuple[int, int], u: float, v: float, colour: tuple[int, int, int]) -> None:
-        axes = (max(1, round(u * wide)), max(1, round(v * high)))
-        cv2.ellipse(picture, where, axes, 0, 0, 360, colour, -1, cv2.LINE_AA)
-
-    oval((centre[0], round(centre[1] - 0.06 * high)), 0.54, 0.58, (62, 46, 38))
-    oval(centre, 0.46, 0.52, skin)
-    for u in (0.32, 0.68):
-        oval(at(u, 0.42), 0.075, 0.045, (250, 250, 250))
-        oval(at(u, 0.42), 0.03, 0.035, (52, 40, 30))
-    oval(at(0.5, 0.58), 0.04, 0.07, tuple(round(0.86 * c) for c in skin))  # type: ignore[arg-type]
-    mouth = (170, 70, 90) if not forged else (190, 40, 120)
-    oval(at(0.5, 0.77), 0.17, 0.03 + 0.02 * (1 + math.sin(6 * time_s)), mouth)
-
-
-def _jpeg(rgb: NDArray[np.uint8]) -> bytes:
-    done, data = cv2.imencode(".jpg", rgb[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    assert done
-    return data.tobytes()
-
-
-def _room(wide: int, high: int, shot: int) -> NDArray[np.uint8]:
-    """A wall and a floor; each shot has its own colours."""
-    wall = ((96, 118, 138), (138, 116, 96), (104, 128, 104), (122, 108, 140))[shot % 4]
-    shade = np.linspace(1.1, 0.7, high)[:, None, None] * np.array(wall)[None, None, :]
-    picture = np.repeat(shade, wide, axis=1).clip(0, 255).astype(np.uint8)
-    cv2.rectangle(picture, (0, round(0.86 * high)), (wide, high), (70, 62, 58), -1)
-    return picture
-
-
-def _box(person: Person, time_s: float) -> list[float]:
-    side = person.side * HEIGHT_PX
-    x = (person.x + 0.02 * math.sin(0.7 * time_s)) * WIDTH_PX
-    y = (person.y + 0.015 * math.sin(1.1 * time_s)) * HEIGHT_PX
-    return [x - side * 0.4, y - side / 2, x + side * 0.4, y + side / 2]
-
-
-def _evidence(logit: float, forged: bool, rng: np.random.Generator) -> NDArray[np.float32]:
-    """A map whose mean plus the bias is the logit, hot at the mouth where the frame is forged."""
-    rows, cols = np.mgrid[0:MAP, 0:MAP]
-    hill = np.exp(-((rows - 4.6) ** 2 + (cols - 3.0) ** 2) / 2.2)
-    values = rng.normal(0, 0.25, (MAP, MAP)) + (14.0 if forged else -0.6) * hill
-    return (values - values.mean() + logit - BIAS).astype(np.float32)
-
-
 def _lane(
     name: str, person: Person, times: NDArray[np.float64], shots: list[int], p_of: Callable | None
 ) -> Lane | None:
-    keep = [i for i, t in enumerate(times) if not _within(float(t), person.absent)]
+    keep = [i for i, t in enumerate(times) if not within(float(t), person.absent)]
     if not keep:
         return None
     rng = np.random.default_rng(ord(name))
     logits, maps, crops, boxes, landmarks = [], [], [], [], []
     for i in keep:
         time_s = float(times[i])
-        forged = _within(time_s, person.forged)
+        forged = within(time_s, person.forged)
         logit = (person.peak if forged else person.calm) + float(rng.normal(0, 0.45))
-        box = _box(person, time_s)
-        picture = _room(CROP_PX, CROP_PX, shots[i])
+        box = box_at(person, time_s)
+        picture = room(CROP_PX, CROP_PX, shots[i])
         inner = CROP_PX / (1 + 2 * MARGIN)
         edge = (CROP_PX - inner) / 2
         drawn = (edge + 0.1 * inner, edge, edge + 0.9 * inner, edge + inner)
-        _draw_face(picture, drawn, person.skin, forged, time_s)
+        draw_face(picture, drawn, person.skin, forged, time_s)
         logits.append(logit)
-        maps.append(_evidence(logit, forged, rng))
-        crops.append(_jpeg(picture))
+        maps.append(evidence(logit, forged, rng))
+        crops.append(jpeg(picture))
         boxes.append(box)
         spots = ((0.32, 0.42), (0.68, 0.42), (0.5, 0.58), (0.36, 0.77), (0.64, 0.77))
         landmarks.append(
@@ -286,16 +147,9 @@ def make_report(
         lane = _lane(chr(ord("A") + len(lanes)), person, times, shots, p_of)
         if lane is not None:
             if not counted:
-                track = FaceTrack(
-                    np.full(len(lane), -1, dtype=np.int64),
-                    lane.track.time_s,
-                    lane.track.box_xyxy,
-                    lane.track.landmarks_xy,
-                    lane.track.confidence,
-                    lane.track.detected,
-                    lane.track.shot,
-                )
-                lane = Lane(lane.track_id, track, lane.scores, lane.score, lane.p_fake)
+                unknown = np.full(len(lane), -1, dtype=np.int64)
+                track = dataclasses.replace(lane.track, frame_index=unknown)
+                lane = dataclasses.replace(lane, track=track)
             lanes.append(lane)
             if calibrated and reason is not Reason.OUT_OF_DISTRIBUTION:
                 segments += _segments(lane, person)
@@ -304,14 +158,14 @@ def make_report(
         lanes, segments = [], []
     previews = []
     for time_s, shot in zip(times, shots, strict=True):
-        picture = _room(round(WIDTH_PX * SCALE), round(HEIGHT_PX * SCALE), shot)
+        picture = room(round(WIDTH_PX * SCALE), round(HEIGHT_PX * SCALE), shot)
         for person in people:
-            if not _within(float(time_s), person.absent):
-                box = [v * SCALE for v in _box(person, float(time_s))]
-                forged = _within(float(time_s), person.forged)
-                _draw_face(picture, box, person.skin, forged, float(time_s))
+            if not within(float(time_s), person.absent):
+                box = [v * SCALE for v in box_at(person, float(time_s))]
+                forged = within(float(time_s), person.forged)
+                draw_face(picture, box, person.skin, forged, float(time_s))
         index = round(float(time_s) * FPS) if counted else None
-        previews.append(Preview(index, float(time_s), _jpeg(picture), SCALE))
+        previews.append(Preview(index, float(time_s), jpeg(picture), SCALE))
     score = max((lane.score for lane in lanes), default=None)
     p_fake = None
     if score is not None and p_of is not None and reason is not Reason.OUT_OF_DISTRIBUTION:
@@ -347,7 +201,6 @@ def make_report(
     )
 
 
-LEFT = Person(0.3)
 RIGHT = Person(
     0.7,
     skin=(168, 120, 92),
@@ -360,6 +213,12 @@ def two_faces() -> VideoReport:
     """Lane A clean with a gap, lane B with two forged spans and a gap, one cut."""
     left = Person(0.3, absent=((8.6, 9.2),))
     return make_report((left, RIGHT), Outcome.FAKE, file="two people.mp4", cuts_s=(6.0,))
+
+
+def renamed(made: VideoReport, file: str, sha256: str | None = None) -> VideoReport:
+    """The report as if its file had another name, or other bytes."""
+    info = dataclasses.replace(made.info, file=file, sha256=sha256 or made.info.sha256)
+    return dataclasses.replace(made, info=info)
 
 
 def untouched() -> VideoReport:
@@ -386,7 +245,7 @@ def out_of_distribution() -> VideoReport:
 
 def uncalibrated() -> VideoReport:
     return make_report(
-        (LEFT, RIGHT),
+        (Person(0.3), RIGHT),
         Outcome.UNCERTAIN,
         Reason.UNCALIBRATED,
         file="no calibration.mp4",
