@@ -2,8 +2,8 @@
 
     DFEXPLAIN_DATA=../shared/data python scripts/make_examples.py
 
-Writes examples/*.mp4, the forged share of every frame (examples/<clip>.masks.npz: `masks` (F, h, w)
-uint8 at a quarter of the frame's size, 255 where forged) and examples/truth.json.
+Writes examples/*.mp4 and, into tests/data/examples, truth.json and the forged share of every frame
+(<clip>.masks.npz: `masks` (F, h, w) uint8 at a quarter of the frame's size, 255 where forged).
 """
 
 from __future__ import annotations
@@ -154,9 +154,10 @@ def faceless_clip() -> Iterator[Image]:
         yield np.asarray(np.clip(np.round(frame), 0, 255), np.uint8)
 
 
-def make(root: Path, out: Path) -> None:
+def make(root: Path, out: Path, facts: Path) -> None:
     """Make all clips and truth.json."""
-    out.mkdir(parents=True, exist_ok=True)
+    for folder in (out, facts):
+        folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as cache:
         people = {p.file: p for p in portraits.load(root, ("test",), Path(cache))}
     truth = {}
@@ -185,15 +186,16 @@ def make(root: Path, out: Path) -> None:
             ],
         }
         if any(person.forged_s for person in cast):
-            np.savez_compressed(out / f"{name}.masks.npz", masks=np.stack(masks))
+            np.savez_compressed(facts / f"{name}.masks.npz", masks=np.stack(masks))
     video.write(out / "no_face.mp4", faceless_clip(), FPS, crf=CRF)
     truth["no_face.mp4"] = {"frames": round(4 * FPS), "fps": FPS, "people": []}
-    (out / "truth.json").write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
+    (facts / "truth.json").write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with portraits.csv [DFEXPLAIN_DATA]")
     parser.add_argument("--out", type=Path, default=Path("examples"))
+    parser.add_argument("--facts", type=Path, default=Path("tests/data/examples"))
     arguments = parser.parse_args()
-    make(portraits.data_root(arguments.data), arguments.out)
+    make(portraits.data_root(arguments.data), arguments.out, arguments.facts)

@@ -15,7 +15,8 @@ from dfexplain.detector import Detector
 from dfexplain.structures import Lane, Outcome, Progress, Reason, Segment, VideoReport
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-TRUTH: dict[str, Any] = json.loads((EXAMPLES / "truth.json").read_text(encoding="utf-8"))
+FACTS = Path(__file__).parent / "data" / "examples"
+TRUTH: dict[str, Any] = json.loads((FACTS / "truth.json").read_text(encoding="utf-8"))
 CLIPS = sorted(TRUTH)
 
 
