@@ -57,7 +57,8 @@ class TrackedFace:
 class Tracks:
     """What is known at the end: supported tracks by key, times of cuts, frames with such a face.
 
-    A cut's time is that of the first sampled frame after it.
+    Small faces are among them: what they are worth is for others to say, by the size of their
+    boxes. A cut's time is that of the first sampled frame after it.
     """
 
     tracks: dict[int, FaceTrack]
