@@ -1,7 +1,8 @@
 """What stands behind the page in tests: drawn reports instead of a detector, each step on a clock.
 
-`served()` runs a page in a process of its own, as a person would; `python -m tests.pages FOLDER` is
-that process.
+`served()` runs a page in a process of its own. `python -m tests.pages FOLDER S` is
+such a process: it offers the clips of the folder, takes S seconds a step (and a second for `SLOW`),
+and writes the end of each analysis into diary.txt.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ from dfexplain.structures import Progress, Sampling, VideoReport
 from dfexplain.ui.services import Services
 from tests.reports import REPORTS, make_calibration, make_weights
 
-__all__ = ["Drawn", "drawn_weights", "served", "write_clip", "write_examples"]
+__all__ = ["SLOW", "Drawn", "drawn_weights", "served", "write_clip", "write_examples"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
+SLOW = "crowd"
 CARD = "---\nlicense: apache-2.0\n---\n# Drawn weights\n\nThey score drawn faces.\n"
 
 
@@ -60,6 +62,7 @@ class Drawn:
     pause_s: float = 0.1
     started: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
+    diary: Path | None = None
 
     def services(self) -> Services:
         return Services(
@@ -80,12 +83,13 @@ class Drawn:
         if path.stem == "offline":
             raise HubUnavailable("the Hub must answer, but it does not. Check the network.")
         report = REPORTS.get(path.stem, REPORTS["two_faces"])()
+        end = "stopped"
         try:
             yield Progress("open", 0, 1)
             for number, preview in enumerate(report.previews, 1):
                 if number % 4:
                     continue
-                time.sleep(self.pause_s)
+                time.sleep(1.0 if path.stem == SLOW else self.pause_s)
                 lanes = tuple(
                     (lane.track_id, lane.track.time_s[seen], lane.scores.logit[seen])
                     for lane in report.lanes
@@ -93,9 +97,13 @@ class Drawn:
                 )
                 yield Progress("read", number, report.coverage.wanted, preview, lanes)
             yield Progress("score", 1, 1)
+            end = "finished"
             yield report
         finally:
             self.stopped.set()
+            if self.diary is not None:
+                with self.diary.open("a") as diary:
+                    diary.write(f"{path.stem} {end}\n")
 
 
 def write_examples(folder: Path, *names: str) -> Path:
@@ -163,4 +171,6 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
 
 
 if __name__ == "__main__":
-    ui.launch(ui.build(Drawn(pause_s=float(sys.argv[2])).services(), Path(sys.argv[1])))
+    folder = Path(sys.argv[1])
+    drawn = Drawn(pause_s=float(sys.argv[2]), diary=folder / "diary.txt")
+    ui.launch(ui.build(drawn.services(), folder))

@@ -26,7 +26,7 @@ FRAME_COUNTS = [16, 32, 64, 128, 256]
 
 @dataclass(frozen=True)
 class Desk:
-    """The components of the desk. `report`, `pick` and `source` are the state of one session."""
+    """The components of the desk. The states belong to one session."""
 
     upload: gr.File
     player: gr.Video
@@ -47,6 +47,7 @@ class Desk:
     signed: gr.Checkbox
     show: gr.Radio
     bar: gr.HTML
+    busy: gr.State
     source: gr.State
     report: gr.State
     pick: gr.State
@@ -131,10 +132,11 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
                 min_width=60,
                 elem_id="show",
             )
+        busy = gr.State(False)
         states = [gr.State(None, time_to_live=kept_s) for _ in range(3)]
     return Desk(
         upload, player, note, weights_line, another, again, cancel, frames, buttons, card, line,
-        caption, crop, frame, previous, following, signed, show, bar, *states,
+        caption, crop, frame, previous, following, signed, show, bar, busy, *states,
     )  # fmt: skip
 
 
@@ -204,6 +206,7 @@ def idle(at: Desk, *, ready: bool = True) -> Update:
 
 def _switched(at: Desk, *, busy: bool, ready: bool) -> Update:
     switches: Update = {
+        at.busy: busy,
         at.another: gr.Button(interactive=ready and not busy),
         at.again: gr.Button(interactive=ready and not busy),
         at.cancel: gr.Button(interactive=busy),

@@ -101,7 +101,10 @@ def wire_analysis(at: Desk, loaded: gr.State, services: Services) -> None:
         text = verdict.message(words.CANCELLED, words.CANCELLED_TEXT)
         return {**desk.idle(at), at.timeline: timeline.empty(), at.verdict: text}
 
-    def failed() -> Update:
+    def failed(busy: bool) -> Update:
+        # Gradio's page calls a cancelled run a failure, after the last of its news has come in.
+        if not busy:
+            return stopped()
         text = verdict.message(words.BUSY, words.BUSY_TEXT, "trouble")
         return {**desk.idle(at), at.timeline: timeline.empty(), at.verdict: text}
 
@@ -122,13 +125,14 @@ def wire_analysis(at: Desk, loaded: gr.State, services: Services) -> None:
         for start in starts
     ]
     for run in runs:
-        run.failure(failed, None, outputs, **QUICK)
+        run.failure(failed, at.busy, outputs, **QUICK)
     at.cancel.click(stopped, None, outputs, cancels=runs, **QUICK)
     at.another.click(partial(desk.nothing, at), None, outputs, **QUICK)
 
 
 def wire_viewing(at: Desk, services: Services) -> None:
     """Timeline, flagged frames, the view, and a copy for a browser that cannot play the file."""
+    same: Update = {at.player: gr.skip()}  # Gradio takes no empty dictionary
     faced = [at.pick, at.caption, at.crop, at.frame, at.bar, at.player, at.timeline]
 
     def select(
@@ -139,21 +143,21 @@ def wire_viewing(at: Desk, services: Services) -> None:
             return flagged(report, pick, signed, show, forward=asked["step"] == 1)
         found = viewer.within(report, asked.get("lane"), asked.get("row"))
         if report is None or found is None:
-            return {}
+            return same
         return desk.facing(at, report, found, View(signed, show))
 
     def flagged(
         report: VideoReport | None, pick: Pick | None, signed: bool, show: str, *, forward: bool
     ) -> Update:
         if report is None or pick is None:
-            return {}
+            return same
         found = viewer.step(report, pick, forward)
         moved = timeline.cursor(found.lane, found.row)
         return {**desk.facing(at, report, found, View(signed, show)), at.timeline: moved}
 
     def redraw(report: VideoReport | None, pick: Pick | None, signed: bool, show: str) -> Update:
         if report is None or pick is None:
-            return {}
+            return same
         update = desk.facing(at, report, pick, View(signed, show))
         del update[at.player]  # the video stays where it is
         return update
@@ -169,7 +173,7 @@ def wire_viewing(at: Desk, services: Services) -> None:
         out = _kept(at, "copies", f"{uuid.uuid4().hex}.mp4")
         try:
             for made in lively(services.playable_copy(s, out) for s in [source]):
-                yield {} if made is None else {at.player: made, at.note: said(words.COPIED)}
+                yield same if made is None else {at.player: made, at.note: said(words.COPIED)}
         except DfExplainError as error:
             yield {at.note: said(f"{words.NOT_PLAYABLE} {error}")}
 

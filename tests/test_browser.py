@@ -1,0 +1,396 @@
+"""The page in Chromium, driven as a person would: by mouse, by keys, on a desk and on a phone.
+
+Most tests stand on drawn reports (`tests.pages`); the last one runs the program as it ships. With
+DFEXPLAIN_SCREENSHOTS=docs/images it also takes the pictures of the README.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import av
+import numpy as np
+import pytest
+
+from dfexplain import hub
+from dfexplain.ui import words
+from tests.pages import ROOT, SLOW, served, write_clip, write_examples
+from tests.reports import REPORTS
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESK, PHONE = (1280, 900), (390, 844)
+PATIENCE_MS = 60_000
+PAUSE_S = "0.15"
+TIME_SLACK_S = 0.2
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[sync_api.Browser]:
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The examples of the drawn page, and its diary."""
+    return write_examples(tmp_path_factory.mktemp("drawn"), "two_faces", "no_face", SLOW)
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    # Not in the project's folder: examples must reach the page wherever it was started.
+    place = tmp_path_factory.mktemp("elsewhere")
+    with served(["-m", "tests.pages", str(folder), PAUSE_S], place / "cache", place) as at:
+        yield at
+
+
+class Visit:
+    """One visitor's page, with everything that it asked for and complained about."""
+
+    def __init__(
+        self,
+        browser: sync_api.Browser,
+        address: str,
+        size: tuple[int, int] = DESK,
+        scheme: str = "light",
+    ) -> None:
+        width, height = size
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme
+        )
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.host = urlsplit(address).netloc
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._hear)
+        self.page.goto(address)
+        # The weights come with the page's load event: from here on it listens.
+        self.page.wait_for_selector(".weights-line")
+
+    def _hear(self, message: sync_api.ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def __enter__(self) -> Visit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+    def strangers(self) -> list[str]:
+        """Requests to anywhere else."""
+        asked = [urlsplit(url) for url in self.requests]
+        return [url.geturl() for url in asked if url.netloc not in ("", self.host)]
+
+    def button(self, name: str) -> sync_api.Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def upload(self, path: Path) -> None:
+        self.page.locator("#upload input[type=file]").set_input_files(path)
+
+    def verdict(self, text: str) -> None:
+        """Wait until the card says `text`."""
+        sync_api.expect(self.page.locator("#verdict h2")).to_have_text(text, timeout=PATIENCE_MS)
+
+    def caption(self) -> str:
+        return self.page.inner_text("#caption b")
+
+    def wait_caption(self, pattern: str) -> None:
+        caption = self.page.locator("#caption")
+        sync_api.expect(caption).to_have_text(re.compile(pattern), timeout=PATIENCE_MS)
+
+    def pictures(self) -> list[str]:
+        images = self.page.locator("#crop img, #frame img")
+        return [images.nth(k).get_attribute("src") or "" for k in range(images.count())]
+
+    def video_at(self, time_s: float) -> None:
+        """Wait until the player stands at `time_s`."""
+        self.page.wait_for_function(
+            "([at, slack]) => { const v = document.querySelector('#player video');"
+            " return v && Math.abs(v.currentTime - at) < slack; }",
+            arg=[time_s, TIME_SLACK_S],
+        )
+
+    def click_lane(self, lane: int, share: float) -> None:
+        plot = self.page.locator(".tl-plot[data-rows]").nth(lane)
+        box = plot.bounding_box()
+        assert box is not None
+        plot.click(position={"x": box["width"] * share, "y": box["height"] / 2})
+
+    def fits(self) -> bool:
+        return bool(self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+def _shown_time_s(caption: str) -> float:
+    minutes, seconds = caption.split(" ")[0].split(":")
+    return 60 * int(minutes) + float(seconds)
+
+
+def test_upload_progress_timeline_and_seek(
+    browser: sync_api.Browser, address: str, folder: Path
+) -> None:
+    report = REPORTS["two_faces"]()
+    with Visit(browser, address) as visit:
+        visit.verdict(words.EMPTY_VERDICT)
+        visit.upload(folder / "two_faces.mp4")
+        visit.verdict(words.WORKING)
+        visit.page.wait_for_selector("#verdict progress[value]")
+        visit.page.wait_for_selector(".tl-plot[data-rows]")
+        assert visit.button(words.CANCEL).is_enabled()
+        visit.verdict("Likely manipulated")
+        # It opens at a flagged frame of face B, with the video there.
+        visit.wait_caption("face B.*flagged frame")
+        visit.video_at(_shown_time_s(visit.caption()))
+        before, seen = visit.pictures(), visit.caption()
+        assert len(before) == 4
+        visit.click_lane(0, 0.15)
+        visit.wait_caption("face A")
+        after = visit.pictures()
+        assert all(a != b for a, b in zip(after, before, strict=True))
+        assert visit.caption() != seen
+        times = report.lanes[0].track.time_s
+        nearest = float(times[np.abs(times - 0.15 * (report.info.duration_s or 0)).argmin()])
+        assert _shown_time_s(visit.caption()) == pytest.approx(nearest, abs=0.051)
+        visit.video_at(nearest)
+        # Keys: the next frame of this face, the same moment of the other one, the next flagged one.
+        timeline = visit.page.locator(".tl")
+        row = int(np.flatnonzero(times == nearest)[0])
+        timeline.press("ArrowRight")
+        visit.video_at(float(times[row + 1]))
+        visit.wait_caption("face A")
+        timeline.press("ArrowDown")
+        visit.wait_caption("face B")
+        timeline.press("n")
+        visit.wait_caption("flagged frame 1 of")
+        visit.button(words.NEXT).click()
+        visit.wait_caption("flagged frame 2 of")
+        visit.video_at(_shown_time_s(visit.caption()))
+        assert visit.page.get_attribute(".tl", "aria-valuetext") == visit.caption()
+        assert visit.page.locator(".tl-ring").count() == 1
+        assert visit.strangers() == []
+        assert visit.complaints == []
+
+
+def test_example_without_a_face_and_then_another_video(
+    browser: sync_api.Browser, address: str
+) -> None:
+    with Visit(browser, address) as visit:
+        visit.button("no face").click()
+        visit.verdict("No face found")
+        assert visit.page.locator("#player video").count() == 1
+        assert visit.page.locator(".tl-plot").count() == 0
+        assert visit.button(words.NEXT).is_disabled()
+        visit.button(words.ANOTHER).click()
+        visit.verdict(words.EMPTY_VERDICT)
+        assert visit.page.locator("#upload input[type=file]").count() == 1
+        assert visit.complaints == []
+
+
+def test_cancel_stops_the_work(browser: sync_api.Browser, address: str, folder: Path) -> None:
+    with Visit(browser, address) as visit:
+        visit.button(SLOW).click()
+        visit.page.wait_for_selector("#verdict progress[value]")
+        visit.button(words.CANCEL).click()
+        visit.verdict(words.CANCELLED)
+        _diary_says(visit.page, folder, f"{SLOW} stopped")
+        assert visit.button(words.AGAIN).is_enabled()
+        visit.button("two faces").click()
+        visit.verdict("Likely manipulated")
+
+
+def test_leaving_the_page_stops_the_work(
+    browser: sync_api.Browser, address: str, folder: Path
+) -> None:
+    before = _diary(folder).count(f"{SLOW} stopped")
+    with Visit(browser, address) as other:
+        with Visit(browser, address) as visit:
+            visit.button(SLOW).click()
+            visit.page.wait_for_selector("#verdict progress[value]")
+        _diary_says(other.page, folder, f"{SLOW} stopped", before + 1)
+
+
+def _diary(folder: Path) -> list[str]:
+    diary = folder / "diary.txt"
+    return diary.read_text().splitlines() if diary.exists() else []
+
+
+def _diary_says(page: sync_api.Page, folder: Path, line: str, times: int = 1) -> None:
+    for _ in range(100):
+        if _diary(folder).count(line) >= times:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{line!r} is not in the diary: {_diary(folder)}")
+
+
+def test_a_second_visitor_waits_in_line(browser: sync_api.Browser, address: str) -> None:
+    with Visit(browser, address) as first, Visit(browser, address) as second:
+        first.button(SLOW).click()
+        first.verdict(words.WORKING)
+        second.button("no face").click()
+        second.verdict(words.WAITING)
+        first.button(words.CANCEL).click()
+        first.verdict(words.CANCELLED)
+        second.verdict("No face found")
+
+
+def test_a_file_that_is_no_video_gives_one_line(
+    browser: sync_api.Browser, address: str, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("this is not a video")
+    with Visit(browser, address) as visit:
+        visit.upload(broken)
+        visit.verdict(words.REFUSED)
+        card = visit.page.inner_text("#verdict")
+        assert "must hold a readable video" in card
+        assert "not-a-video" in card
+        assert visit.button(words.ANOTHER).is_enabled()
+
+
+def test_a_video_that_the_browser_cannot_play_gets_a_copy(
+    browser: sync_api.Browser, address: str, tmp_path: Path
+) -> None:
+    report = REPORTS["two_faces"]()
+    path = tmp_path / "two_faces.avi"
+    write_clip(report, tmp_path / "two_faces.mp4")
+    with av.open(str(tmp_path / "two_faces.mp4")) as source, av.open(str(path), "w") as out:
+        shot = source.streams.video[0]
+        stream = out.add_stream("mpeg4", rate=8)
+        stream.width, stream.height, stream.pix_fmt = shot.width, shot.height, "yuv420p"
+        for frame in source.decode(shot):
+            fresh = av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), "rgb24")
+            out.mux(stream.encode(fresh))
+        out.mux(stream.encode(None))
+    with Visit(browser, address) as visit:
+        visit.upload(path)
+        note = visit.page.locator("#note")
+        sync_api.expect(note).to_have_text(words.COPIED, timeout=PATIENCE_MS)
+        visit.verdict("Likely manipulated")
+        visit.click_lane(0, 0.5)
+        visit.wait_caption("face A")
+        visit.video_at(_shown_time_s(visit.caption()))
+
+
+def test_calibration_and_weights(browser: sync_api.Browser, address: str) -> None:
+    with Visit(browser, address) as visit:
+        page = visit.page
+        page.get_by_role("tab", name=words.TAB_CALIBRATION).click()
+        page.wait_for_selector("#calibration-figures svg >> nth=2")
+        assert "ECE" in page.inner_text("#calibration-lead")
+        table = page.locator("#calibration-table")
+        sync_api.expect(table).to_contain_text("0.90", timeout=PATIENCE_MS)
+        found = REPORTS["two_faces"]().calibration
+        assert found is not None
+        assert str(found.reliability.count[0]) in table.inner_text().split()
+        page.get_by_role("tab", name=words.TAB_WEIGHTS).click()
+        assert "Drawn weights" in page.inner_text("#weights-card")
+        page.get_by_label(words.WEIGHTS_FIELD, exact=False).first.fill("nowhere")
+        visit.button(words.LOAD).click()
+        page.wait_for_selector("#weights-status .trouble")
+        assert "weights-not-found" in page.inner_text("#weights-status")
+        assert "Drawn weights" in page.inner_text("#weights-card")
+        page.get_by_label(words.WEIGHTS_FIELD, exact=False).first.fill("plain")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#weights-status p:not(.trouble)")
+        page.get_by_role("tab", name=words.TAB_CALIBRATION).click()
+        lead = page.locator("#calibration-lead h2")
+        sync_api.expect(lead).to_have_text(words.UNCALIBRATED_TITLE)
+        assert page.locator("#calibration-figures svg").count() == 0
+        assert visit.strangers() == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_everything(browser: sync_api.Browser, address: str, scheme: str) -> None:
+    with Visit(browser, address, PHONE, scheme) as visit:
+        assert visit.fits()
+        visit.button("two faces").click()
+        visit.verdict("Likely manipulated")
+        visit.wait_caption("face B")
+        assert visit.fits()
+        dark = visit.page.evaluate("document.body.classList.contains('dark')")
+        assert dark == (scheme == "dark")
+        for name in (words.TAB_CALIBRATION, words.TAB_WEIGHTS):
+            visit.page.get_by_role("tab", name=name).click()
+            visit.page.wait_for_timeout(300)
+            assert visit.fits()
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The program as it ships, with its own weights and examples."""
+    if hub.DEFAULT not in hub.shipped():
+        pytest.skip(f"weights/{hub.DEFAULT} is not here")
+    with served(["app.py"], tmp_path_factory.mktemp("shipped") / "cache") as at:
+        yield at
+
+
+def test_the_program_as_it_ships(browser: sync_api.Browser, shipped: str) -> None:
+    with Visit(browser, shipped) as visit:
+        _picture(visit, "start")
+        visit.upload(ROOT / "examples" / "two_people.mp4")
+        visit.page.wait_for_selector("#verdict progress[value]")
+        visit.verdict("Likely manipulated")
+        visit.wait_caption("flagged frame")
+        visit.video_at(_shown_time_s(visit.caption()))
+        before = visit.pictures()
+        _picture(visit, "desk")
+        visit.click_lane(0, 0.1)
+        visit.page.wait_for_function(
+            "(before) => document.querySelector('#crop img').src !== before",
+            arg=visit.page.evaluate("document.querySelector('#crop img').src"),
+        )
+        assert visit.pictures() != before
+        visit.video_at(_shown_time_s(visit.caption()))
+        visit.page.get_by_role("tab", name=words.TAB_CALIBRATION).click()
+        visit.page.wait_for_selector("#calibration-figures svg")
+        _picture(visit, "calibration")
+        assert visit.strangers() == []
+        assert visit.complaints == []
+
+
+@pytest.mark.skipif("DFEXPLAIN_SCREENSHOTS" not in os.environ, reason="takes pictures only")
+@pytest.mark.parametrize(
+    ("name", "size", "scheme"), [("desk-dark", DESK, "dark"), ("desk-phone", PHONE, "light")]
+)
+def test_pictures(
+    browser: sync_api.Browser, shipped: str, name: str, size: tuple[int, int], scheme: str
+) -> None:
+    with Visit(browser, shipped, size, scheme) as visit:
+        visit.button("two people").click()
+        visit.verdict("Likely manipulated")
+        visit.wait_caption("flagged frame")
+        visit.video_at(_shown_time_s(visit.caption()))
+        assert visit.fits()
+        _picture(visit, name)
+
+
+def _picture(visit: Visit, name: str) -> None:
+    """Write docs/images/NAME.png, if asked for."""
+    folder = os.environ.get("DFEXPLAIN_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        visit.page.mouse.move(0, 0)
+        visit.page.wait_for_timeout(700)  # images and transitions settle
+        visit.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
