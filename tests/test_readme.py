@@ -20,8 +20,8 @@ from tests.test_requirements import pins
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    ROOT / "benchmarks/README.md",
     *sorted((ROOT / "docs").glob("*.md")),
-    *sorted((ROOT / "examples").glob("*.md")),
 ]
 
 # huggingface.co/docs/hub/spaces-config-reference, the keys that a Gradio Space may set.
