@@ -19,7 +19,14 @@ def _fit(args: argparse.Namespace) -> None:
     train = portraits.load(root, ("train",), args.run / "faces")
     val = portraits.load(root, ("val",), args.run / "faces")
     print(f"{len(train)} training and {len(val)} validation portraits", flush=True)
-    loop.fit(settings, train, val, args.run, say=lambda line: print(line, flush=True))
+    loop.fit(
+        settings,
+        train,
+        val,
+        args.run,
+        say=lambda line: print(line, flush=True),
+        init=args.init,
+    )
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -50,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="train on self-blended faces; resumes a run that was cut")
     fit.add_argument("--config", type=Path, default=Path("train/configs/sbi_lite0.yaml"))
     fit.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    fit.add_argument("--init", type=Path, help="run whose weights are the start of this one")
     fit.set_defaults(run_command=_fit)
     export = commands.add_parser("export", help="calibrate a finished run and write its weights")
     export.add_argument("--out", type=Path, required=True, help="weights folder to write")

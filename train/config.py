@@ -23,6 +23,7 @@ class FitConfig:
     forged crops. The learning rate follows one cycle up to `max_lr`. `mask_loss` weighs the
     auxiliary task of saying which cells are forged. `ema` is the decay a step of the averaged
     weights, which are the ones that are kept. `swap_share` of forgeries use another person's face.
+    `moving` wears pictures as frames of a moving clip (see `augment.draw_wear`).
     """
 
     name: str = "sbi_lite0"
@@ -36,6 +37,7 @@ class FitConfig:
     ema: float = 0.995
     clip_norm: float = 5.0
     swap_share: float = 0.25
+    moving: bool = True
     workers: int = 2
     pretrained: bool = True
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dfexplain import aggregate, calibration, lanes, video, weights_writing
+from dfexplain import aggregate, calibration, lanes, metrics, video, weights_writing
 from dfexplain.detector import Detector
 from dfexplain.engine import Engine
 from dfexplain.errors import SettingError
@@ -43,6 +43,7 @@ class ScoredClip:
 
     identity: str
     label: int
+    crf: int
     score: float | None
     face_px: float | None
     distance: float | None
@@ -111,22 +112,24 @@ def score_clips(
                 )
                 *_, report = detector.analyze(path)
                 assert isinstance(report, VideoReport)
-                out.append(_scored(report, portrait.identity, label, weights))
+                out.append(_scored(report, portrait.identity, label, recipe.crf, weights))
             if (i + 1) % 20 == 0:
                 say(f"{i + 1} of {len(people)} people scored")
     return out
 
 
-def _scored(report: VideoReport, identity: str, label: int, weights: Weights) -> ScoredClip:
+def _scored(
+    report: VideoReport, identity: str, label: int, crf: int, weights: Weights
+) -> ScoredClip:
     if report.verdict.score is None:
-        return ScoredClip(identity, label, None, None, None)
+        return ScoredClip(identity, label, crf, None, None, None)
     top = max(aggregate.judged(report.lanes), key=lambda lane: lane.score)
     distance = None
     if weights.out_of_distribution is not None:
         distance = float(
             np.median(lanes.distances(top.scores.features, weights.out_of_distribution))
         )
-    return ScoredClip(identity, label, top.score, lanes.face_px(top.track), distance)
+    return ScoredClip(identity, label, crf, top.score, lanes.face_px(top.track), distance)
 
 
 def calibrate(clips: list[ScoredClip], sha256: str) -> Calibration:
@@ -148,6 +151,21 @@ def calibrate(clips: list[ScoredClip], sha256: str) -> Calibration:
         min_face_px=float(np.quantile([c.face_px for c in kept], GATE_SHARE)),
         max_distance=float(np.quantile([c.distance for c in kept], 1.0 - GATE_SHARE)),
     )
+
+
+def by_compression(
+    clips: list[ScoredClip], threshold: float
+) -> list[tuple[str, int, float, float]]:
+    """Name, number of clips, AUC and false-positive rate of each band of H.264 CRF."""
+    out = []
+    for low, high in ((18, 23), (24, 29), (30, 36)):
+        inside = [c for c in clips if low <= c.crf <= high and c.score is not None]
+        scores = np.array([c.score for c in inside], np.float64)
+        labels = np.array([c.label for c in inside], np.int64)
+        if 0 < labels.sum() < len(labels):
+            share = float((scores[labels == 0] >= threshold).mean())
+            out.append((f"{low} to {high}", len(inside), metrics.auc(scores, labels), share))
+    return out
 
 
 def export(
@@ -196,7 +214,9 @@ def export(
         card=card.write(
             config=config,
             calibration=fitted,
+            run_name=state["name"],
             history=list(state["history"]),
+            by_compression=by_compression(clips, fitted.threshold),
             training=train,
             validation=val,
             unscored=sum(c.score is None for c in clips),

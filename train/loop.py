@@ -17,6 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader
 
 from dfexplain import metrics
+from dfexplain.errors import SettingError
 from dfexplain.models import FrameModel, ModelConfig, build
 from train.config import FitConfig
 from train.portraits import Portrait
@@ -83,7 +84,13 @@ def validate(
     """
     model.eval()
     device = next(model.parameters()).device
-    pairs = PairDataset(portraits, config.model, swap_share=config.swap_share, seed=VALIDATION_SEED)
+    pairs = PairDataset(
+        portraits,
+        config.model,
+        swap_share=config.swap_share,
+        seed=VALIDATION_SEED,
+        moving=config.moving,
+    )
     scores, labels, people = [], [], []
     for draw in range(VALIDATION_DRAWS):
         pairs.set_epoch(draw)
@@ -125,8 +132,12 @@ def fit(
     val: list[Portrait],
     run_dir: Path,
     say: Callable[[str], None] = print,
+    *,
+    init: Path | None = None,
 ) -> FrameModel:
     """Train until `config.epochs`, resuming from `run_dir`, and return the averaged model.
+
+    `init` is another run, whose averaged weights are the start of this one.
 
     Every random choice follows from the seed and the epoch, so a run that was cut between two
     epochs ends with the weights of an unbroken one (same machine, same number of threads).
@@ -135,7 +146,12 @@ def fit(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(config.seed)
     model = build(config.model)
-    if config.pretrained:
+    if init is not None:
+        earlier = load_checkpoint(init)
+        if earlier is None:
+            raise SettingError(f"--init must hold a checkpoint, but got '{init}'. Run fit first.")
+        model.load_state_dict(earlier["averaged"])
+    elif config.pretrained:
         load_imagenet(model)
     head = MaskHead(model.head.in_features)
     model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -143,7 +159,13 @@ def fit(
     averaged: FrameModel = copy.deepcopy(model).eval()
     parameters = [*model.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=config.max_lr, weight_decay=config.weight_decay)
-    dataset = PairDataset(train, config.model, swap_share=config.swap_share, seed=config.seed)
+    dataset = PairDataset(
+        train,
+        config.model,
+        swap_share=config.swap_share,
+        seed=config.seed,
+        moving=config.moving,
+    )
     steps = len(train) // config.batch_pairs
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.max_lr, total_steps=max(2, config.epochs * steps), pct_start=0.15
@@ -209,6 +231,7 @@ def fit(
                 "history": history,
                 "epoch": epoch + 1,
                 "config": config.model.to_dict(),
+                "name": config.name,
             },
             history,
         )

@@ -80,6 +80,8 @@ def make_pair(
     donor: Portrait | None,
     config: ModelConfig,
     rng: np.random.Generator,
+    *,
+    moving: bool = True,
 ) -> tuple[Image, Image, Array]:
     """A real crop (S, S, 3), a forged crop (S, S, 3) and the forged share of each cell (G, G)."""
     forged = forge(
@@ -95,7 +97,7 @@ def make_pair(
     # A faint blend is forged all the same: the target is where, not how much.
     where = forged.mask / max(float(forged.mask.max()), 1e-6)
     mask = np.asarray(place(where, portrait.box_xyxy, pose), np.float32)
-    real, fake = draw_wear(rng).apply([real, fake], pose.face_px)
+    real, fake = draw_wear(rng, moving=moving).apply([real, fake], pose.face_px)
     # The detector's box shakes: so does the crop, alike for both.
     half = pose.face_px / 2.0 * rng.uniform(0.9, 1.12)
     middle = pose.canvas_px / 2.0 + rng.uniform(-0.05, 0.05, 2) * pose.face_px
@@ -120,8 +122,15 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
     """
 
     def __init__(
-        self, portraits: list[Portrait], config: ModelConfig, *, swap_share: float, seed: int
+        self,
+        portraits: list[Portrait],
+        config: ModelConfig,
+        *,
+        swap_share: float,
+        seed: int,
+        moving: bool = True,
     ) -> None:
+        self.moving = moving
         self.portraits = portraits
         self.config = config
         self.swap_share = swap_share
@@ -142,6 +151,8 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         donor = None
         if rng.random() < self.swap_share:
             donor = self.portraits[int(rng.integers(len(self.portraits)))]
-        real, fake, cells = make_pair(self.portraits[index], donor, self.config, rng)
+        real, fake, cells = make_pair(
+            self.portraits[index], donor, self.config, rng, moving=self.moving
+        )
         pair = np.stack([real, fake]).transpose(0, 3, 1, 2)
         return torch.from_numpy(np.ascontiguousarray(pair)), torch.from_numpy(cells)
