@@ -7,6 +7,7 @@ and writes the end of each analysis into diary.txt.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -16,10 +17,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -32,10 +34,11 @@ from dfexplain.structures import Progress, Sampling, VideoReport
 from dfexplain.ui.services import Services
 from tests.reports import REPORTS, make_calibration, make_weights
 
-__all__ = ["SLOW", "Drawn", "drawn_weights", "served", "write_clip", "write_examples"]
+__all__ = ["SLOW", "Drawn", "drawn_weights", "in_loop", "served", "write_clip", "write_examples"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
+Made = TypeVar("Made")
 SLOW = "crowd"
 CARD = "---\nlicense: apache-2.0\n---\n# Drawn weights\n\nThey score drawn faces.\n"
 
@@ -82,6 +85,8 @@ class Drawn:
             raise NotAVideo("broken.mp4 must hold a readable video, but got: no index.")
         if path.stem == "offline":
             raise HubUnavailable("the Hub must answer, but it does not. Check the network.")
+        if path.stem == "crash":
+            raise RuntimeError("a mistake in the program")
         report = REPORTS.get(path.stem, REPORTS["two_faces"])()
         end = "stopped"
         try:
@@ -126,6 +131,15 @@ def write_clip(report: VideoReport, path: Path) -> None:
     video.write(path, shown, fps, preset="ultrafast")
 
 
+def in_loop(make: Callable[[], Made]) -> Made:
+    """Make parts of a page inside an event loop: outside of one, Gradio opens one and leaves it."""
+
+    async def made() -> Made:
+        return make()
+
+    return asyncio.run(made())
+
+
 @contextmanager
 def served(command: list[str], cache: Path, cwd: Path = ROOT) -> Iterator[str]:
     """Run a program that serves a page; gives its address once it answers."""
@@ -158,7 +172,7 @@ def served(command: list[str], cache: Path, cwd: Path = ROOT) -> Iterator[str]:
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 240
     while time.monotonic() < end:
         if process.poll() is not None:
             raise AssertionError(f"the page's process ended: {log.read_text()[-2000:]}")

@@ -1,52 +1,27 @@
-"""The page in Chromium, driven as a person would: by mouse, by keys, on a desk and on a phone.
-
-Most tests stand on drawn reports (`tests.pages`); the last one runs the program as it ships. With
-DFEXPLAIN_SCREENSHOTS=docs/images it also takes the pictures of the README.
-"""
+"""The page in Chromium, driven as a person would, by mouse and by keys, on drawn reports."""
 
 from __future__ import annotations
 
-import os
-import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import av
 import numpy as np
 import pytest
 
-from dfexplain import hub
 from dfexplain.ui import words
-from tests.pages import ROOT, SLOW, served, write_clip, write_examples
+from tests.pages import SLOW, served, write_clip, write_examples
 from tests.reports import REPORTS
+from tests.visits import PATIENCE_MS, PHONE, Visit, chromium, shown_time_s, sync_api
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DESK, PHONE = (1280, 900), (390, 844)
-PATIENCE_MS = 60_000
 PAUSE_S = "0.15"
-TIME_SLACK_S = 0.2
-
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[sync_api.Browser]:
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -63,91 +38,6 @@ def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield at
 
 
-class Visit:
-    """One visitor's page, with everything that it asked for and complained about."""
-
-    def __init__(
-        self,
-        browser: sync_api.Browser,
-        address: str,
-        size: tuple[int, int] = DESK,
-        scheme: str = "light",
-    ) -> None:
-        width, height = size
-        self.context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme
-        )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE_MS)
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.host = urlsplit(address).netloc
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", self._hear)
-        self.page.goto(address)
-        # The weights come with the page's load event: from here on it listens.
-        self.page.wait_for_selector(".weights-line")
-
-    def _hear(self, message: sync_api.ConsoleMessage) -> None:
-        if message.type == "error":
-            self.complaints.append(message.text)
-
-    def __enter__(self) -> Visit:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
-
-    def strangers(self) -> list[str]:
-        """Requests to anywhere else."""
-        asked = [urlsplit(url) for url in self.requests]
-        return [url.geturl() for url in asked if url.netloc not in ("", self.host)]
-
-    def button(self, name: str) -> sync_api.Locator:
-        return self.page.get_by_role("button", name=name, exact=True)
-
-    def upload(self, path: Path) -> None:
-        self.page.locator("#upload input[type=file]").set_input_files(path)
-
-    def verdict(self, text: str) -> None:
-        """Wait until the card says `text`."""
-        sync_api.expect(self.page.locator("#verdict h2")).to_have_text(text, timeout=PATIENCE_MS)
-
-    def caption(self) -> str:
-        return self.page.inner_text("#caption b")
-
-    def wait_caption(self, pattern: str) -> None:
-        caption = self.page.locator("#caption")
-        sync_api.expect(caption).to_have_text(re.compile(pattern), timeout=PATIENCE_MS)
-
-    def pictures(self) -> list[str]:
-        images = self.page.locator("#crop img, #frame img")
-        return [images.nth(k).get_attribute("src") or "" for k in range(images.count())]
-
-    def video_at(self, time_s: float) -> None:
-        """Wait until the player stands at `time_s`."""
-        self.page.wait_for_function(
-            "([at, slack]) => { const v = document.querySelector('#player video');"
-            " return v && Math.abs(v.currentTime - at) < slack; }",
-            arg=[time_s, TIME_SLACK_S],
-        )
-
-    def click_lane(self, lane: int, share: float) -> None:
-        plot = self.page.locator(".tl-plot[data-rows]").nth(lane)
-        box = plot.bounding_box()
-        assert box is not None
-        plot.click(position={"x": box["width"] * share, "y": box["height"] / 2})
-
-    def fits(self) -> bool:
-        return bool(self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
-
-
-def _shown_time_s(caption: str) -> float:
-    minutes, seconds = caption.split(" ")[0].split(":")
-    return 60 * int(minutes) + float(seconds)
-
-
 def test_upload_progress_timeline_and_seek(
     browser: sync_api.Browser, address: str, folder: Path
 ) -> None:
@@ -162,7 +52,7 @@ def test_upload_progress_timeline_and_seek(
         visit.verdict("Likely manipulated")
         # It opens at a flagged frame of face B, with the video there.
         visit.wait_caption("face B.*flagged frame")
-        visit.video_at(_shown_time_s(visit.caption()))
+        visit.video_at(shown_time_s(visit.caption()))
         before, seen = visit.pictures(), visit.caption()
         assert len(before) == 4
         visit.click_lane(0, 0.15)
@@ -172,7 +62,7 @@ def test_upload_progress_timeline_and_seek(
         assert visit.caption() != seen
         times = report.lanes[0].track.time_s
         nearest = float(times[np.abs(times - 0.15 * (report.info.duration_s or 0)).argmin()])
-        assert _shown_time_s(visit.caption()) == pytest.approx(nearest, abs=0.051)
+        assert shown_time_s(visit.caption()) == pytest.approx(nearest, abs=0.051)
         visit.video_at(nearest)
         # Keys: the next frame of this face, the same moment of the other one, the next flagged one.
         timeline = visit.page.locator(".tl")
@@ -186,7 +76,7 @@ def test_upload_progress_timeline_and_seek(
         visit.wait_caption("flagged frame 1 of")
         visit.button(words.NEXT).click()
         visit.wait_caption("flagged frame 2 of")
-        visit.video_at(_shown_time_s(visit.caption()))
+        visit.video_at(shown_time_s(visit.caption()))
         assert visit.page.get_attribute(".tl", "aria-valuetext") == visit.caption()
         assert visit.page.locator(".tl-ring").count() == 1
         assert visit.strangers() == []
@@ -269,6 +159,18 @@ def test_a_file_that_is_no_video_gives_one_line(
         assert visit.button(words.ANOTHER).is_enabled()
 
 
+def test_a_mistake_in_the_program_is_told_and_the_desk_stays_in_use(
+    browser: sync_api.Browser, address: str, folder: Path, tmp_path: Path
+) -> None:
+    shutil.copy(folder / "no_face.mp4", tmp_path / "crash.mp4")
+    with Visit(browser, address) as visit:
+        visit.upload(tmp_path / "crash.mp4")
+        visit.verdict(words.BUSY)
+        assert "a mistake" not in visit.page.inner_text("body")
+        visit.button("no face").click()
+        visit.verdict("No face found")
+
+
 def test_a_video_that_the_browser_cannot_play_gets_a_copy(
     browser: sync_api.Browser, address: str, tmp_path: Path
 ) -> None:
@@ -290,7 +192,7 @@ def test_a_video_that_the_browser_cannot_play_gets_a_copy(
         visit.verdict("Likely manipulated")
         visit.click_lane(0, 0.5)
         visit.wait_caption("face A")
-        visit.video_at(_shown_time_s(visit.caption()))
+        visit.video_at(shown_time_s(visit.caption()))
 
 
 def test_calibration_and_weights(browser: sync_api.Browser, address: str) -> None:
@@ -335,62 +237,3 @@ def test_a_phone_shows_everything(browser: sync_api.Browser, address: str, schem
             visit.page.get_by_role("tab", name=name).click()
             visit.page.wait_for_timeout(300)
             assert visit.fits()
-
-
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The program as it ships, with its own weights and examples."""
-    if hub.DEFAULT not in hub.shipped():
-        pytest.skip(f"weights/{hub.DEFAULT} is not here")
-    with served(["app.py"], tmp_path_factory.mktemp("shipped") / "cache") as at:
-        yield at
-
-
-def test_the_program_as_it_ships(browser: sync_api.Browser, shipped: str) -> None:
-    with Visit(browser, shipped) as visit:
-        _picture(visit, "start")
-        visit.upload(ROOT / "examples" / "two_people.mp4")
-        visit.page.wait_for_selector("#verdict progress[value]")
-        visit.verdict("Likely manipulated")
-        visit.wait_caption("flagged frame")
-        visit.video_at(_shown_time_s(visit.caption()))
-        before = visit.pictures()
-        _picture(visit, "desk")
-        visit.click_lane(0, 0.1)
-        visit.page.wait_for_function(
-            "(before) => document.querySelector('#crop img').src !== before",
-            arg=visit.page.evaluate("document.querySelector('#crop img').src"),
-        )
-        assert visit.pictures() != before
-        visit.video_at(_shown_time_s(visit.caption()))
-        visit.page.get_by_role("tab", name=words.TAB_CALIBRATION).click()
-        visit.page.wait_for_selector("#calibration-figures svg")
-        _picture(visit, "calibration")
-        assert visit.strangers() == []
-        assert visit.complaints == []
-
-
-@pytest.mark.skipif("DFEXPLAIN_SCREENSHOTS" not in os.environ, reason="takes pictures only")
-@pytest.mark.parametrize(
-    ("name", "size", "scheme"), [("desk-dark", DESK, "dark"), ("desk-phone", PHONE, "light")]
-)
-def test_pictures(
-    browser: sync_api.Browser, shipped: str, name: str, size: tuple[int, int], scheme: str
-) -> None:
-    with Visit(browser, shipped, size, scheme) as visit:
-        visit.button("two people").click()
-        visit.verdict("Likely manipulated")
-        visit.wait_caption("flagged frame")
-        visit.video_at(_shown_time_s(visit.caption()))
-        assert visit.fits()
-        _picture(visit, name)
-
-
-def _picture(visit: Visit, name: str) -> None:
-    """Write docs/images/NAME.png, if asked for."""
-    folder = os.environ.get("DFEXPLAIN_SCREENSHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        visit.page.mouse.move(0, 0)
-        visit.page.wait_for_timeout(700)  # images and transitions settle
-        visit.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)

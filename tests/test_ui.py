@@ -1,41 +1,24 @@
-"""The page without a browser: what is drawn and said of a report, and how the page is served."""
+"""What the page draws and says of a report, without a browser."""
 
 from __future__ import annotations
 
-import asyncio
 import html
 import json
 import re
-import threading
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
-import httpx
 import numpy as np
 import pytest
 
-from dfexplain import plots, ui
-from dfexplain.errors import DfExplainError, HubUnavailable, NotAVideo, WeightsNotFound
-from dfexplain.structures import Progress, VideoReport
-from dfexplain.ui import (
-    calibration,
-    desk,
-    events,
-    timeline,
-    verdict,
-    viewer,
-    weights,
-    words,
-)
-from dfexplain.ui.services import Services, lively
-from dfexplain.ui.viewer import Pick, View
-from tests.pages import Drawn, drawn_weights, served, write_examples
+from dfexplain import plots
+from dfexplain.errors import NotAVideo, WeightsNotFound
+from dfexplain.structures import Progress
+from dfexplain.ui import calibration, timeline, verdict, viewer, weights, words
+from dfexplain.ui.viewer import View
+from tests.pages import drawn_weights
 from tests.reports import REPORTS
 
-Made = TypeVar("Made")
 WITH_LANES = [name for name, make in REPORTS.items() if make().lanes]
 
 
@@ -240,231 +223,3 @@ def test_weights_tab_names_the_weights_and_says_why_not() -> None:
     assert error.code in line
     assert words.KEPT in line
     assert words.KEPT not in str(weights.failed(error, kept=False)[0])
-
-
-class _Slow:
-    """An iterator that can be closed, of items that each take a while."""
-
-    def __init__(self, pause_s: float, count: int, error: DfExplainError | None = None) -> None:
-        self.closed = threading.Event()
-        self._pause_s, self._count, self._error = pause_s, count, error
-
-    def items(self) -> Iterator[int]:
-        try:
-            for number in range(self._count):
-                time.sleep(self._pause_s)
-                yield number
-            if self._error:
-                raise self._error
-        finally:
-            self.closed.set()
-
-
-def test_lively_gives_signs_of_life_between_slow_items() -> None:
-    slow = _Slow(0.3, 2)
-    last, longest = time.monotonic(), 0.0
-    found = []
-    for item in lively(slow.items(), every_s=0.1):
-        longest, last = max(longest, time.monotonic() - last), time.monotonic()
-        found.append(item)
-    assert [item for item in found if item is not None] == [0, 1]
-    assert found.count(None) >= 2
-    assert longest < 0.3
-    assert slow.closed.is_set()
-
-
-def test_closing_lively_closes_the_work() -> None:
-    slow = _Slow(0.05, 10_000)
-    running = lively(slow.items(), every_s=0.02)
-    next(running)
-    began = time.monotonic()
-    running.close()
-    assert time.monotonic() - began < 0.5
-    assert slow.closed.wait(3)
-
-
-def test_lively_raises_what_the_work_raises() -> None:
-    slow = _Slow(0.0, 1, NotAVideo("x must hold a video, but got text."))
-    with pytest.raises(NotAVideo, match="but got text"):
-        list(lively(slow.items()))
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page on drawn reports, served by a process of its own."""
-    folder = tmp_path_factory.mktemp("page")
-    examples = write_examples(folder / "examples", "no_face")
-    with served(["-m", "tests.pages", str(examples), "0.0"], folder / "cache") as at:
-        yield at.rstrip("/")
-
-
-def _in_loop(make: Callable[[], Made]) -> Made:
-    """Make parts of a page inside an event loop: outside of one, Gradio opens one and leaves it."""
-
-    async def made() -> Made:
-        return make()
-
-    return asyncio.run(made())
-
-
-def _desk() -> desk.Desk:
-    def make() -> desk.Desk:
-        with gr.Blocks(analytics_enabled=False), gr.Tabs():
-            return desk.desk([], 60)
-
-    return _in_loop(make)
-
-
-def test_every_control_has_a_label(tmp_path: Path) -> None:
-    examples = write_examples(tmp_path, "no_face")
-    page = _in_loop(lambda: ui.build(Drawn().services(), examples))
-    kinds = (gr.File, gr.Video, gr.Dropdown, gr.ImageSlider, gr.Checkbox, gr.Radio, gr.Textbox)
-    controls = [block for block in page.blocks.values() if isinstance(block, kinds)]
-    assert len(controls) >= 8
-    assert all(control.label for control in controls)
-    buttons = [block for block in page.blocks.values() if isinstance(block, gr.Button)]
-    assert all(button.value for button in buttons)
-
-
-def test_analysis_shows_progress_then_the_report() -> None:
-    at, drawn = _desk(), Drawn(pause_s=0.0)
-    updates = list(
-        events.analyse(
-            at, drawn.services(), Path("two_faces.mp4"), drawn_weights(), 32, False, "both"
-        )
-    )
-    report = updates[-1][at.report]
-    assert isinstance(report, VideoReport)
-    assert isinstance(updates[-1][at.pick], Pick)
-    assert words.WORKING in str(updates[0][at.verdict])
-    assert any(
-        "<progress" in str(u.get(at.verdict)) and "max=" in str(u.get(at.verdict)) for u in updates
-    )
-    assert "Likely manipulated" in str(updates[-1][at.verdict])
-
-
-@pytest.mark.parametrize(
-    ("name", "said"), [("broken", NotAVideo.code), ("offline", HubUnavailable.code)]
-)
-def test_an_error_is_one_line_with_its_code(name: str, said: str) -> None:
-    at, drawn = _desk(), Drawn(pause_s=0.0)
-    source = Path(f"{name}.mp4")
-    updates = list(events.analyse(at, drawn.services(), source, drawn_weights(), 32, False, "both"))
-    assert said in str(updates[-1][at.verdict])
-    assert updates[-1][at.cancel].interactive is False  # type: ignore[attr-defined]
-    assert at.report not in updates[-1]
-
-
-def test_without_weights_nothing_is_analysed() -> None:
-    at, drawn = _desk(), Drawn()
-    updates = list(events.analyse(at, drawn.services(), Path("a.mp4"), None, 32, False, "both"))
-    assert words.NO_WEIGHTS in str(updates[-1][at.verdict])
-    assert drawn.started == 0
-
-
-def test_closing_the_analysis_stops_it() -> None:
-    at, drawn = _desk(), Drawn(pause_s=0.05)
-    running = events.analyse(
-        at, drawn.services(), Path("two_faces.mp4"), drawn_weights(), 32, False, "both"
-    )
-    next(running)
-    next(running)
-    running.close()  # type: ignore[attr-defined]
-    assert drawn.stopped.wait(3)
-
-
-@pytest.mark.parametrize(
-    "route",
-    [
-        "/gradio_api/process_recording",
-        "/gradio_api/monitoring",
-        "/monitoring",
-        "/monitoring/summary",
-        "/gradio_api/proxy=http://127.0.0.1/",
-        "/gradio_api/file=http://127.0.0.1/",
-        "/gradio_api/component_server",
-        "/gradio_api/runs",
-        "/gradio_api/vibe-edit/",
-        "/docs",
-        "/openapi.json",
-    ],
-)
-def test_routes_that_the_page_does_not_use_are_closed(address: str, route: str) -> None:
-    assert httpx.get(address + route).status_code == 404
-    assert httpx.post(address + route).status_code in (404, 405)
-
-
-def test_answers_carry_careful_headers(address: str) -> None:
-    answer = httpx.get(address)
-    assert answer.status_code == 200
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
-
-
-def test_files_are_served_from_the_cache_only_and_never_sniffed(
-    address: str, tmp_path: Path
-) -> None:
-    secret = tmp_path / "secret.txt"
-    secret.write_text("secret")
-    assert httpx.get(f"{address}/gradio_api/file={secret}").status_code == 403
-    assert httpx.get(f"{address}/gradio_api/file={Path(__file__)}").status_code == 403
-    sent = httpx.post(
-        f"{address}/gradio_api/upload", files={"files": ("page.mp4", b"<script>1</script>")}
-    )
-    served = httpx.get(f"{address}/gradio_api/file={sent.json()[0]}")
-    assert served.status_code == 200
-    assert served.headers["X-Content-Type-Options"] == "nosniff"
-
-
-def test_limits_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: dict[str, Any] = {}
-
-    def record(self: gr.Blocks, **settings: Any) -> None:
-        said.update(
-            settings, queue=self._queue.max_size, limit=self._queue.default_concurrency_limit
-        )
-
-    monkeypatch.setattr(gr.Blocks, "launch", record)
-
-    def make() -> gr.Blocks:
-        demo = ui.build(Drawn().services())
-        ui.launch(demo)
-        return demo
-
-    demo = _in_loop(make)
-    assert demo.analytics_enabled is False
-    assert demo.delete_cache is not None
-    assert said["max_file_size"]
-    assert said["allowed_paths"] == []
-    assert said["enable_monitoring"] is False
-    assert said["show_error"] is False
-    assert said["strict_cors"] is True
-    assert said["queue"] == 20
-    assert said["limit"] == 1
-    analyses = [fn for fn in demo.fns.values() if fn.concurrency_id == "analysis"]
-    assert analyses
-    assert all(fn.concurrency_limit == 1 for fn in analyses)
-    states = [block for block in demo.blocks.values() if isinstance(block, gr.State)]
-    bounded = [state for state in states if state.time_to_live < float("inf")]
-    assert len(bounded) == 4
-    assert all(state in bounded for state in states if state.value is None)
-
-
-def test_the_package_ships_its_scripts_and_styles() -> None:
-    folder = Path(words.__file__).parent
-    for name in ("timeline.js", "timeline.css", "style.css"):
-        assert (folder / name).stat().st_size > 0
-
-
-def test_app_is_the_page() -> None:
-    source = (Path(__file__).parent.parent / "app.py").read_text(encoding="utf-8")
-    assert re.findall(r"^(?:from|import) .*", source, re.M) == ["from dfexplain import ui"]
-    assert len(source.splitlines()) <= 12
-
-
-def test_services_are_the_real_ones_by_default() -> None:
-    from dfexplain import hub, video
-
-    services = Services()
-    assert services.load is hub.load
-    assert services.playable_copy is video.reencode_for_playback

@@ -17,17 +17,19 @@ __all__ = ["CalibrationTab", "tab"]
 
 @dataclass(frozen=True)
 class CalibrationTab:
-    """The components that change with the weights, in the order of `shown`."""
+    """The components of the tab."""
 
     lead: gr.HTML
     figures: gr.HTML
     table: gr.Dataframe
 
     def outputs(self) -> list[gr.components.Component]:
+        """The components that `shown` has values for, in its order."""
         return [self.lead, self.figures, self.table]
 
 
 def tab() -> CalibrationTab:
+    """Lay the tab out; it is empty until weights are loaded."""
     with gr.Tab(words.TAB_CALIBRATION, id="calibration"):
         lead = gr.HTML(apply_default_css=False, elem_id="calibration-lead")
         figures = gr.HTML(apply_default_css=False, elem_id="calibration-figures")

@@ -25,6 +25,7 @@ def theme() -> gr.themes.Base:
 
 
 def css() -> str:
+    """The rules of the page, with the colours of the figures."""
     colours = "".join(f"--{name}: {colour}; " for name, colour in plots.PALETTE.items())
     rules = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
     return f":root {{ {colours}}}\n{rules}"

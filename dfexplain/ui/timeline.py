@@ -53,6 +53,7 @@ def cursor(lane: int, row: int) -> gr.HTML:
 
 
 def empty(text: str = words.EMPTY_TIMELINE) -> str:
+    """A timeline with nothing on it but a sentence."""
     return f'<div class="tl-empty">{html.escape(text)}</div>'
 
 

@@ -34,7 +34,7 @@ def refused(title: str, error: DfExplainError) -> str:
 def working(step: Progress | None, elapsed_s: float) -> str:
     """What is being done, how far it is, and for how long."""
     text = words.progress(step) if step else words.STAGES["open"]
-    known = f' value="{step.done}" max="{step.total}"' if step and step.total > 1 else ""
+    known = f' value="{step.done}" max="{step.total}"' if step and step.done else ""
     body = (
         f'<progress aria-label="{html.escape(text)}"{known}></progress>'
         f'<p>{html.escape(text)}</p><p class="card-small">{words.elapsed(elapsed_s)}</p>'

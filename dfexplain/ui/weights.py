@@ -16,6 +16,8 @@ __all__ = ["WeightsTab", "failed", "line", "shown", "tab"]
 
 @dataclass(frozen=True)
 class WeightsTab:
+    """The components of the tab."""
+
     spec: gr.Textbox
     load: gr.Button
     status: gr.HTML
@@ -23,10 +25,12 @@ class WeightsTab:
     card: gr.Markdown
 
     def outputs(self) -> list[gr.components.Component]:
+        """The components that `shown` and `failed` have values for, in their order."""
         return [self.status, self.facts, self.card]
 
 
 def tab() -> WeightsTab:
+    """Lay the tab out; it is empty until weights are loaded."""
     with gr.Tab(words.TAB_WEIGHTS, id="weights"):
         with gr.Row(elem_classes="weights-row"):
             spec = gr.Textbox(

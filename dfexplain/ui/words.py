@@ -118,14 +118,17 @@ def two_digits(p: float) -> str:
 
 
 def frames(number: int) -> str:
+    """A choice of how many frames to look at."""
     return f"{number} frames"
 
 
 def p_fake(p: float) -> str:
+    """A frame's probability, beside a band."""
     return f"p_fake {two_digits(p)}"
 
 
 def score(logit: float) -> str:
+    """A frame's raw score, where there is no probability."""
     return f"score {logit:.2f}"
 
 
@@ -137,14 +140,16 @@ def frame(track_id: str, time_s: float, value: str) -> str:
 def progress(step: Progress) -> str:
     """What is being done right now."""
     stage = STAGES.get(step.stage, step.stage)
-    return f"{stage}: {step.done} of {step.total}" if step.total > 1 else stage
+    return f"{stage}: {step.done} of {step.total}" if step.done and step.total > 1 else stage
 
 
 def note(text: str) -> str:
+    """A quiet line of HTML."""
     return f'<p class="hint">{html.escape(text)}</p>'
 
 
 def elapsed(seconds: float) -> str:
+    """How long the work has taken."""
     return f"{clock(seconds)} so far"
 
 
@@ -162,6 +167,7 @@ def standing(calibration: Calibration) -> str:
 
 
 def calibration_error(calibration: Calibration) -> str:
+    """ECE with its interval and sample size."""
     low, high = calibration.ece_interval
     return f"ECE {calibration.ece:.2f} ({low:.2f} to {high:.2f}; {len(calibration.labels)} videos)."
 

@@ -1,0 +1,139 @@
+"""Visitors of the page: Chromium by Playwright, with everything that it asked for on the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+__all__ = [
+    "CHROMIUM",
+    "DESK",
+    "PATIENCE_MS",
+    "PHONE",
+    "Visit",
+    "chromium",
+    "shown_time_s",
+    "sync_api",
+]
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESK, PHONE = (1280, 900), (390, 844)
+PATIENCE_MS = 60_000
+TIME_SLACK_S = 0.2
+
+
+@contextmanager
+def chromium() -> Iterator[sync_api.Browser]:
+    """Debian's Chromium; skips where there is none."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def shown_time_s(caption: str) -> float:
+    """The time at the head of a caption, in seconds."""
+    minutes, seconds = caption.split(" ")[0].split(":")
+    return 60 * int(minutes) + float(seconds)
+
+
+class Visit:
+    """One visitor's page, with everything that it asked for and complained about."""
+
+    def __init__(
+        self,
+        browser: sync_api.Browser,
+        address: str,
+        size: tuple[int, int] = DESK,
+        scheme: str = "light",
+        patience_ms: int = PATIENCE_MS,
+    ) -> None:
+        width, height = size
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme
+        )
+        self.page = self.context.new_page()
+        self.patience_ms = patience_ms
+        self.page.set_default_timeout(patience_ms)
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.host = urlsplit(address).netloc
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._hear)
+        self.page.goto(address)
+        # The weights come with the page's load event: from here on it listens.
+        self.page.wait_for_selector(".weights-line")
+
+    def _hear(self, message: sync_api.ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def __enter__(self) -> Visit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+    def strangers(self) -> list[str]:
+        """Requests to anywhere else."""
+        asked = [urlsplit(url) for url in self.requests]
+        return [url.geturl() for url in asked if url.netloc not in ("", self.host)]
+
+    def button(self, name: str) -> sync_api.Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def upload(self, path: Path) -> None:
+        self.page.locator("#upload input[type=file]").set_input_files(path)
+
+    def verdict(self, text: str) -> None:
+        """Wait until the card says `text`."""
+        sync_api.expect(self.page.locator("#verdict h2")).to_have_text(
+            text, timeout=self.patience_ms
+        )
+
+    def caption(self) -> str:
+        return self.page.inner_text("#caption b")
+
+    def wait_caption(self, pattern: str) -> None:
+        caption = self.page.locator("#caption")
+        sync_api.expect(caption).to_have_text(re.compile(pattern), timeout=self.patience_ms)
+
+    def pictures(self) -> list[str]:
+        images = self.page.locator("#crop img, #frame img")
+        return [images.nth(k).get_attribute("src") or "" for k in range(images.count())]
+
+    def video_at(self, time_s: float) -> None:
+        """Wait until the player stands at `time_s`."""
+        self.page.wait_for_function(
+            "([at, slack]) => { const v = document.querySelector('#player video');"
+            " return v && Math.abs(v.currentTime - at) < slack; }",
+            arg=[time_s, TIME_SLACK_S],
+        )
+
+    def click_lane(self, lane: int, share: float) -> None:
+        plot = self.page.locator(".tl-plot[data-rows]").nth(lane)
+        box = plot.bounding_box()
+        assert box is not None
+        plot.click(position={"x": box["width"] * share, "y": box["height"] / 2})
+
+    def fits(self) -> bool:
+        return bool(self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
