@@ -117,6 +117,9 @@ def test_card_shows_a_number_only_where_there_is_evidence(name: str) -> None:
         assert f"p_fake <b>{words.two_digits(report.verdict.p_fake)}" in number[1]
     assert ("gauge-bar" in card) == (report.verdict.p_fake is not None)
     assert words.NOT_CHECKED in card
+    if report.verdict.p_fake is not None:
+        assert report.calibration is not None
+        assert html.escape(report.calibration.measured_on) in card
     for lie in ("proof", "authentic", "genuine"):
         assert lie not in card.lower()
 

@@ -20,7 +20,7 @@ FORMATS = [
     *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".flv", ".asf", ".wmv"),
     *(".ts", ".m2ts", ".mpg", ".mpeg", ".ogg", ".ogv", ".gif"),
 ]
-HEIGHT = 344
+HEIGHT = 384
 FRAME_COUNTS = [16, 32, 64, 128, 256]
 
 

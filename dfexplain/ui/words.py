@@ -162,8 +162,14 @@ def gauge(p: float, low: float, high: float) -> str:
 
 
 def standing(calibration: Calibration) -> str:
-    """What the number under the verdict is worth, in one line."""
-    return f"{operating_point(calibration)} {calibration_error(calibration)}"
+    """What the number under the verdict is worth, and where that was measured."""
+    worth = f"{operating_point(calibration)} {calibration_error(calibration)}"
+    return f"{worth} {measured_on(calibration)}"
+
+
+def measured_on(calibration: Calibration) -> str:
+    """Which videos the numbers come from."""
+    return f"Measured on {calibration.measured_on.rstrip('.')}."
 
 
 def calibration_error(calibration: Calibration) -> str:
@@ -176,7 +182,7 @@ def grounds(calibration: Calibration) -> list[str]:
     """Everything that the probability rests on, each with its sample size."""
     low, high = band(calibration)
     return [
-        f"Measured on {calibration.measured_on}.",
+        measured_on(calibration),
         f"Likely manipulated: score at least {calibration.threshold:.2f}, p at least {high:.2f}.",
         f"No sign found: score at most {calibration.band_low:.2f}, p at most {low:.2f}.",
         operating_point(calibration),
