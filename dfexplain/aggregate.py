@@ -79,14 +79,21 @@ def smooth(logits: Floats) -> Floats:
 
 
 def flagged_runs(logits: Floats, threshold: float) -> list[tuple[int, int]]:
-    """Runs [first, last] of at least MIN_SPAN frames whose smoothed logit reaches `threshold`."""
+    """Runs [first, last] of at least MIN_SPAN frames whose smoothed logit reaches `threshold`.
+
+    Smoothing wears the ends of a run away, so each run takes in the frame next to it on either side
+    if that frame's own logit reaches the threshold.
+    """
     above = np.concatenate([[False], smooth(logits) >= threshold, [False]])
     change = np.flatnonzero(above[1:] != above[:-1])
-    return [
-        (int(a), int(b) - 1)
-        for a, b in zip(change[::2], change[1::2], strict=True)
-        if b - a >= MIN_SPAN
-    ]
+    runs = []
+    for start, stop in zip(change[::2], change[1::2], strict=True):
+        first, last = int(start), int(stop) - 1
+        first -= int(first > 0 and logits[first - 1] >= threshold)
+        last += int(last < len(logits) - 1 and logits[last + 1] >= threshold)
+        if last - first + 1 >= MIN_SPAN:
+            runs.append((first, last))
+    return runs
 
 
 def segments(lane: Lane, threshold: float, calibration: Calibration | None) -> tuple[Segment, ...]:

@@ -114,6 +114,16 @@ def test_spans_end_halfway_to_the_next_frame() -> None:
     assert span.peak_p_fake > 0.9
 
 
+def test_smoothing_does_not_wear_the_ends_of_a_span_away() -> None:
+    logits = np.full(32, -6.0)
+    logits[10:16] = 4.0
+    # The mean of -6, 4 and 4 lies below the threshold, the frame itself above it.
+    assert aggregate.flagged_runs(logits, 2.0) == [(10, 15)]
+    logits[10] = 1.0
+    assert aggregate.flagged_runs(logits, 2.0) == [(11, 15)]
+    assert aggregate.flagged_runs(np.full(6, 3.0), 2.0) == [(0, 5)]
+
+
 def test_no_face_is_not_analysable_and_has_no_number() -> None:
     verdict = aggregate.decide([], Coverage(32, 32, 0), measured())
     assert (verdict.outcome, verdict.reason) == (Outcome.NOT_ANALYSABLE, Reason.NO_FACE)
