@@ -1,6 +1,7 @@
 """The program as it ships, with its own weights and examples, in Chromium.
 
-With DFEXPLAIN_SCREENSHOTS=docs/images it also takes the pictures of the README.
+With DFEXPLAIN_SCREENSHOTS=docs/images and `-m "slow or not slow"` it also takes the pictures of the
+README.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def test_the_program_as_it_ships(browser: sync_api.Browser, shipped: str) -> Non
         assert visit.complaints == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("DFEXPLAIN_SCREENSHOTS" not in os.environ, reason="takes pictures only")
 @pytest.mark.parametrize(
     ("name", "size", "scheme"), [("desk-dark", DESK, "dark"), ("desk-phone", PHONE, "light")]
