@@ -40,6 +40,7 @@ class FolderReader:
     def refusal(
         self, name: str, rule: str, got: object, remedy: str | None = None
     ) -> WeightsRefused:
+        """The error to raise: `name` must `rule`, but got `got`, and what to do."""
         return WeightsRefused(
             f"{name} of {self.label} must {rule}, but got {got}. {remedy or self.remedy}"
         )
@@ -73,6 +74,7 @@ class FolderReader:
         return data
 
     def text(self, name: str, data: bytes) -> str:
+        """Decode a file's bytes. Raises WeightsRefused unless they are UTF-8."""
         try:
             return data.decode("utf-8")
         except UnicodeDecodeError as error:

@@ -180,8 +180,8 @@ def pickle_hint(names: list[str]) -> str:
     pickles = sorted(Path(name).name for name in names if Path(name).suffix.lower() in PICKLES)
     if pickles:
         return (
-            f"{pickles[0]!r:.80} can run code when opened, so it never is: its author converts it "
-            "with `python -m train export --from CHECKPOINT`."
+            f"{pickles[0]!r:.80} can run code when opened, so it never is: ask its author for the "
+            f"tensors as safetensors ({MODEL})."
         )
     return f"A weights folder holds {MODEL} and {CONFIG}: see docs/weights_format.md."
 

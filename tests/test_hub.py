@@ -6,12 +6,10 @@ The client reads HF_ENDPOINT at import, so it runs in a child process, which loa
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,105 +17,9 @@ import pytest
 from dfexplain import hub
 from dfexplain.errors import WeightsNotFound, WeightsRefused
 from tests import small_weights as small
+from tests.hub_child import CROWD, Child, child, environment
 from tests.hub_server import HubServer
 from tests.hub_store import TOKEN
-
-CHILD = """
-import json, os, sys, time
-from dfexplain import hub
-from dfexplain.errors import DfExplainError
-
-time.sleep = lambda seconds: None  # the client pauses between its tries
-for line in sys.stdin:
-    asked = json.loads(line)
-    os.environ["HF_TOKEN"] = asked.pop("token")
-    hub.ANSWER_S = asked.pop("answer_s")
-    try:
-        weights = hub.load(**asked)
-        answer = {"label": weights.label, "sha256": weights.info.sha256, "card": weights.card}
-    except DfExplainError as error:
-        answer = {"error": type(error).__name__, "message": str(error)}
-    print(json.dumps(answer), flush=True)
-"""
-
-# Eight copies of one process, which has done the slow imports, let loose together.
-CROWD = """
-import json, multiprocessing, sys
-from dfexplain import hub
-
-hub.ANSWER_S = 120.0
-context = multiprocessing.get_context("fork")
-start = context.Barrier(8)
-
-def load(_):
-    start.wait()
-    return hub.load(sys.argv[1], cache_dir=sys.argv[2]).label
-
-with context.Pool(8) as pool:
-    print(json.dumps(pool.map(load, range(8), chunksize=1)))
-"""
-
-# The product's own limit is for a Hub; a busy machine that runs tests may take longer.
-PATIENT_S = 120.0
-
-
-@dataclass
-class Child:
-    """A process with the genuine client, pointed at an endpoint."""
-
-    process: subprocess.Popen[str]
-
-    def load(
-        self,
-        spec: str,
-        cache_dir: Path,
-        *,
-        offline: bool | None = None,
-        token: str = "",
-        answer_s: float = PATIENT_S,
-    ) -> dict[str, str]:
-        asked = {"spec": spec, "cache_dir": str(cache_dir), "offline": offline}
-        self.ask(**asked, token=token, answer_s=answer_s)
-        return self.answer()
-
-    def ask(self, **asked: object) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(asked) + "\n")
-        self.process.stdin.flush()
-
-    def answer(self) -> dict[str, str]:
-        assert self.process.stdout is not None
-        answer: dict[str, str] = json.loads(self.process.stdout.readline())
-        assert "\n" not in answer.get("message", "")
-        return answer
-
-
-def environment(home: Path, endpoint: str, **extra: str) -> dict[str, str]:
-    """What a child process gets: this machine's variables, but nothing of its Hub or weights."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "DFEXPLAIN"))}
-    return kept | {
-        "HF_ENDPOINT": endpoint,
-        "HF_HOME": str(home),
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "PYTHONPATH": str(Path(hub.__file__).parents[1]),
-        "NO_PROXY": "*",
-        **extra,
-    }
-
-
-def child(home: Path, endpoint: str, **extra: str) -> Iterator[Child]:
-    with subprocess.Popen(
-        [sys.executable, "-c", CHILD],
-        env=environment(home, endpoint, **extra),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        yield Child(process)
-        assert process.stdin is not None
-        process.stdin.close()
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +171,7 @@ def test_a_repository_that_is_no_weights_folder_is_not_fetched(
     pickled = {k: v for k, v in files.items() if k != "model.safetensors"} | {"best.pt": b"x"}
     server.publish("org/pickled", pickled)
     server.publish("org/large", files | {"README.md": b"x" * 300_000})
-    for spec, expected in (("org/pickled", "train export --from"), ("org/large", "at most 262144")):
+    for spec, expected in (("org/pickled", "safetensors"), ("org/large", "at most 262144")):
         refused = online.load(spec, cache)
         assert refused["error"] == "WeightsRefused"
         assert expected in refused["message"]
