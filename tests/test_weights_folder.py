@@ -18,7 +18,7 @@ from dfexplain import hub, weights_folder
 from dfexplain.errors import SettingError, WeightsError, WeightsNotFound, WeightsRefused
 from dfexplain.models.config import BACKBONES
 from tests import small_weights as small
-from tests.weights_corpus import CONFIG, MODEL, REFUSED
+from tests.weights_corpus import CONFIG, MODEL, REFUSED, calibration_with
 
 
 @pytest.fixture(scope="module")
