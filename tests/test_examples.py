@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dfexplain import explain, hub
+from dfexplain.__main__ import main
 from dfexplain.detector import Detector
 from dfexplain.structures import Lane, Outcome, Progress, Reason, Segment, VideoReport
 
@@ -127,3 +128,16 @@ def test_the_shipped_weights_pass_their_own_golden_scores() -> None:
     assert weights.calibration is not None
     # Better than chance on people it was not trained on: the interval excludes 0.5.
     assert weights.calibration.auc_interval[0] > 0.5
+
+
+def test_the_command_line_gives_one_line_a_clip_and_the_same_report_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [str(path) for path in sorted(EXAMPLES.iterdir())]
+    for run in ("one", "two"):
+        assert main(["analyze", *paths, "--out", str(tmp_path / run), "--format", "json"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.partition(":")[0] for line in lines] == CLIPS
+    for name in CLIPS:
+        stem = Path(name).with_suffix(".json")
+        assert (tmp_path / "one" / stem).read_bytes() == (tmp_path / "two" / stem).read_bytes()
