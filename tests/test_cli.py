@@ -239,9 +239,12 @@ def test_names_that_the_terminal_cannot_show_do_not_end_the_run(made: Made, tmp_
 def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
     script = textwrap.dedent(
         """
-        import sys, time
+        import signal, sys, time
         from dfexplain import __main__ as cli
         from tests.test_cli import Made
+
+        # A runner without a terminal may hand down a SIGINT that is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
         class Slow(Made):
             def analyze(self, path, sampling):
