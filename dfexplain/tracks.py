@@ -1,6 +1,6 @@
 """Tracks of faces that never cross a shot cut, and the crops that models see.
 
-Every fourth sampled frame is searched by full detection, and the first one after a cut. In between
+Every fourth sampled frame is searched by full detection, and the first one of each shot. In between
 each known face is followed: O-Net on the box where its last motion lets it be expected. Only a face
 that is lost this way has its frame searched too. What a search finds for the first time is followed
 backward over the frames since the search before it. No row is invented: MTCNN saw each of them in
@@ -27,8 +27,9 @@ _SEARCH_EVERY = 4
 _MAX_UNSEEN = 8  # samples after which a face that comes back is a new trail
 _SAME_FACE_IOU = 0.5  # from which two boxes of a frame are one face
 _MIN_ROWS = 3
+_MIN_HITS = 2
 _MIN_CONFIDENCE = 0.9
-_MIN_CONFIDENCE_ONCE = 0.99
+_MIN_CONFIDENCE_ALONE = 0.99
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ class Tracker:
         rising = [p for p, frame in enumerate(frames) if self._is_next(frame)]
         cuts = {p: self._cutter.is_cut(frames[p].rgb) for p in rising}
         due = [p for p in rising if cuts[p] or p in rising[::-1][::_SEARCH_EVERY]]
-        if self._samples == 0 and due and cuts[due[0]]:
-            due.insert(0, rising[0])  # or the first shot would end without a search
+        if self._samples == 0 and rising and rising[0] not in due:
+            due.insert(0, rising[0])
         found = dict(zip(due, self._detector.detect([frames[p].rgb for p in due]), strict=True))
         position_of: dict[int, int] = {}
         start = self._samples
@@ -115,9 +116,9 @@ class Tracker:
     def finish(self) -> Tracks:
         """The tracks with enough support, each with all its rows.
 
-        Enough is: at least 3 rows (in a shorter shot, all of it), found by at least half of the
-        full detections between the first row and the last, with a mean confidence of at least
-        0.9, or 0.99 where only one detection found it: MTCNN invents faces, but seldom such ones.
+        Enough is: at least 3 rows of a mean confidence of at least 0.9, and found by at least 2 of
+        the full detections, and half of those, that were made between the first row and the last.
+        In a shot of only 1 or 2 samples the face must be in all of them with at least 0.99.
         """
         self._retire(self._live)
         kept = self._supported
@@ -206,13 +207,18 @@ class Tracker:
         self._supported |= {trail.key: trail for trail in trails if self._has_support(trail)}
 
     def _has_support(self, trail: Trail) -> bool:
+        shot_samples = self._samples - self._shot_start
+        if shot_samples < _MIN_ROWS:
+            whole = len(trail.seen) == shot_samples
+            return whole and trail.confidence >= _MIN_CONFIDENCE_ALONE
         hits = sum(row.detected for row in trail.seen)
         first, last = trail.seen[0].sample, trail.seen[-1].sample
         searches = bisect_left(self._searched, last + 1) - bisect_left(self._searched, first)
+        shot_searches = len(self._searched) - bisect_left(self._searched, self._shot_start)
         return (
-            len(trail.seen) >= min(_MIN_ROWS, self._samples - self._shot_start)
-            and 2 * hits >= searches
-            and trail.confidence >= (_MIN_CONFIDENCE if hits > 1 else _MIN_CONFIDENCE_ONCE)
+            len(trail.seen) >= _MIN_ROWS
+            and trail.confidence >= _MIN_CONFIDENCE
+            and hits >= max(min(_MIN_HITS, shot_searches), searches / 2)
         )
 
     def _hand_out(self, position_of: dict[int, int]) -> list[TrackedFace]:

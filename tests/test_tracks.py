@@ -61,7 +61,7 @@ def test_one_moving_face_is_one_track_close_to_full_resolution() -> None:
     assert len(face) == 20
     assert result.cuts_s == ()
     assert result.frames_with_face == 20
-    assert counting.searched == 20 // 4
+    assert counting.searched == 1 + 20 // 4
     assert face.detected.sum() == counting.searched
     plain = MTCNN(keep_all=True, post_process=False)
     for row in (1, 6, 13, 18):
@@ -80,7 +80,7 @@ def test_three_faces_are_three_tracks_at_the_price_of_one() -> None:
     ]
     result, _ = track(moving(2, paths, 16), counting)
     assert [len(face) for face in result.tracks.values()] == [16, 16, 16]
-    assert counting.searched == 4
+    assert counting.searched == 5
 
 
 def test_two_faces_that_cross_keep_their_names() -> None:
@@ -126,7 +126,7 @@ def test_key_frames_minutes_apart_each_of_its_own_shot(detector: FaceDetector) -
 
 
 def test_a_face_that_enters_is_followed_back_to_where_it_came_in(detector: FaceDetector) -> None:
-    # Frames 3, 7, 11 ... are searched: it comes at 5, is found at 7.
+    # Frames 0 and 3, 7, 11 ... are searched: it comes at 5, is found at 7.
     frames = moving(7, [lambda i: None if i < 5 else (150 + 15 * i, 180)], 16)
     result, _ = track(frames, detector)
     (face,) = result.tracks.values()
