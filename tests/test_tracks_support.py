@@ -79,9 +79,10 @@ def test_a_face_away_for_long_is_a_new_track() -> None:
 
 def test_two_boxes_on_one_face_are_one_row() -> None:
     nested = (102.0, 98.0, 153.0, 161.0)
-    script = {i: [(HERE, 0.99), (nested, 0.9)] for i in range(12)}
-    result, _ = track(numbered(12), Scripted(script))
+    script = {i: [(HERE, 0.99), (nested, 0.95)] for i in range(12)}
+    result, told = track(numbered(12), Scripted(script))
     assert [len(face) for face in result.tracks.values()] == [12]
+    assert len(told) == 1
 
 
 def test_a_face_that_moves_more_than_its_width_a_sample_is_one_track() -> None:
