@@ -48,7 +48,7 @@ def test_upload_progress_timeline_and_seek(
         visit.verdict(words.WORKING)
         visit.page.wait_for_selector("#verdict progress[value]")
         visit.page.wait_for_selector(".tl-plot[data-rows]")
-        assert visit.button(words.CANCEL).is_enabled()
+        visit.button(words.CANCEL).click(trial=True)  # waits until it can be clicked
         visit.verdict("Likely manipulated")
         # It opens at a flagged frame of face B, with the video there.
         visit.wait_caption("face B.*flagged frame")
