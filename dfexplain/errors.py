@@ -9,6 +9,13 @@ DfExplainError                  code, message; the CLI and the app catch this an
 │   ├── WeightsNotFound         no such folder, repository or revision
 │   ├── WeightsRefused          a file of the folder is broken, hostile or does not belong
 │   └── HubUnavailable          the Hub does not answer and nothing is cached
+├── DataError                   a data set, or a table of one, that cannot be trained or measured on
+│   ├── IdentityLeak            one person in two splits (DFX001)
+│   ├── SourceLeak              one source video, or nearly the same frames, in two splits (DFX002)
+│   └── OneClassFold            a split with real or fake videos only (DFX003)
+├── PushRefused                 weights that must not be published as they are
+│   ├── NotCalibrated           no calibration of these very weights (DFX004)
+│   └── HeatmapsAtChance        heatmaps that are no better than random ones (DFX005)
 └── SettingError                an option or a config value out of its range
 
 Each class has a stable `code`, shown to users and used by scripts. Third-party errors are
@@ -18,13 +25,20 @@ translated where they arise, with `raise ... from`.
 from __future__ import annotations
 
 __all__ = [
+    "DataError",
     "DfExplainError",
     "FileRefused",
+    "HeatmapsAtChance",
     "HubUnavailable",
+    "IdentityLeak",
     "InputError",
     "LimitExceeded",
     "NotAVideo",
+    "NotCalibrated",
+    "OneClassFold",
+    "PushRefused",
     "SettingError",
+    "SourceLeak",
     "WeightsError",
     "WeightsNotFound",
     "WeightsRefused",
@@ -86,6 +100,48 @@ class HubUnavailable(WeightsError):
     """The Hub does not answer and the weights are not in the cache."""
 
     code = "hub-unavailable"
+
+
+class DataError(DfExplainError):
+    """A data set, or a table of one, cannot be trained or measured on."""
+
+    code = "data"
+
+
+class IdentityLeak(DataError):
+    """One person stands in two splits: a score on the second would measure memory."""
+
+    code = "DFX001"
+
+
+class SourceLeak(DataError):
+    """One source video, or nearly the same frames, stand in two splits."""
+
+    code = "DFX002"
+
+
+class OneClassFold(DataError):
+    """A split holds real or fake videos only: no AUC can be measured on it."""
+
+    code = "DFX003"
+
+
+class PushRefused(DfExplainError):
+    """The weights must not be published as they are."""
+
+    code = "push-refused"
+
+
+class NotCalibrated(PushRefused):
+    """There is no calibration of these very weights."""
+
+    code = "DFX004"
+
+
+class HeatmapsAtChance(PushRefused):
+    """The heatmaps of the weights are no better than random ones."""
+
+    code = "DFX005"
 
 
 class SettingError(DfExplainError):
