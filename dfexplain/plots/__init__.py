@@ -1,8 +1,7 @@
 """Every figure of dfexplain, each drawn from a table that a test can check. Owns matplotlib."""
 
+from dfexplain.plots.axes import INK, PALETTE
 from dfexplain.plots.figures import (
-    INK,
-    PALETTE,
     figure_png,
     figure_svg,
     reliability,

@@ -1,9 +1,4 @@
-"""The figures, drawn from the tables.
-
-They are `Figure()` objects (never pyplot: they are drawn in threads), transparent, in one ink that
-reads on white and on black; `figure_svg` turns that ink into the colour of the page's text. Blue is
-real, orange is fake, grey is uncertain: a set that colour-blind readers tell apart.
-"""
+"""The figures of a report and of a calibration, drawn from their tables."""
 
 from __future__ import annotations
 
@@ -17,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dfexplain.plots.axes import INK, PALETTE, POINTS, dress, new_figure
 from dfexplain.plots.tables import (
     LaneTable,
     TimelineTable,
@@ -28,8 +24,6 @@ from dfexplain.plots.tables import (
 from dfexplain.structures import Calibration, VideoReport
 
 __all__ = [
-    "INK",
-    "PALETTE",
     "figure_png",
     "figure_svg",
     "reliability",
@@ -38,27 +32,7 @@ __all__ = [
     "timeline",
 ]
 
-# Each has a contrast of at least 3 against white and against #14161a.
-PALETTE = {"real": "#1f78b4", "fake": "#d95f02", "uncertain": "#7a7a7a"}
-INK = "#7b7b7c"  # nothing else has this colour, so that figure_svg may replace it
-_POINTS = 9.0
 _SVG_LOCK = threading.Lock()
-
-
-def _dress(ax: Axes, *, x_label: str = "", y_label: str = "") -> None:
-    """One look for all axes: two thin spines, one ink, one size of letters."""
-    ax.set_facecolor("none")
-    for side, spine in ax.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(INK)
-        spine.set_linewidth(0.8)
-    ax.tick_params(colors=INK, labelsize=_POINTS - 1, width=0.8, length=3)
-    ax.set_xlabel(x_label, color=INK, fontsize=_POINTS)
-    ax.set_ylabel(y_label, color=INK, fontsize=_POINTS)
-
-
-def _figure(width_in: float, height_in: float) -> Figure:
-    return Figure(figsize=(width_in, height_in), facecolor="none", layout="constrained")
 
 
 def _clock_ticks(ax: Axes, end_s: float, count: int) -> None:
@@ -76,14 +50,14 @@ def timeline(report: VideoReport, width_in: float = 8.0) -> Figure:
     """One lane a face: flagged spans, the band, cuts and coverage. Never a line over a gap."""
     table = timeline_table(report)
     lanes = len(table.lanes)
-    figure = _figure(width_in, 0.85 * lanes + 0.75)
+    figure = new_figure(width_in, 0.85 * lanes + 0.75)
     axes = figure.subplots(
         lanes + 1, 1, sharex=True, squeeze=False, height_ratios=[1.0] * lanes + [0.28]
     )[:, 0]
     for ax, lane in zip(axes[:-1], table.lanes, strict=True):
         _draw_lane(ax, lane, table)
     strip = axes[-1]
-    _dress(strip)
+    dress(strip)
     strip.spines["left"].set_visible(False)
     seen, blind = table.sampled_s[table.with_face], table.sampled_s[~table.with_face]
     strip.vlines(seen, 0, 1, color=INK, linewidth=1.6)
@@ -100,11 +74,11 @@ def timeline(report: VideoReport, width_in: float = 8.0) -> Figure:
 
 
 def _draw_lane(ax: Axes, lane: LaneTable, table: TimelineTable) -> None:
-    _dress(ax)
+    dress(ax)
     ax.spines["bottom"].set_visible(False)
     ax.tick_params(axis="x", length=0, labelbottom=False)
     ax.set_ylabel(
-        lane.track_id, rotation=0, color=INK, fontsize=_POINTS + 2, va="center", ha="right"
+        lane.track_id, rotation=0, color=INK, fontsize=POINTS + 2, va="center", ha="right"
     )
     if table.band is not None:
         ax.axhspan(*table.band, color=PALETTE["uncertain"], alpha=0.18, linewidth=0)
@@ -134,9 +108,9 @@ def reliability(calibration: Calibration, width_in: float = 4.2) -> Figure:
     table = calibration.reliability
     filled = table.count > 0
     mean_p, share = table.mean_p[filled], table.share_fake[filled]
-    figure = _figure(width_in, width_in)
+    figure = new_figure(width_in, width_in)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
-    _dress(top, y_label="share of fakes among them")
+    dress(top, y_label="share of fakes among them")
     top.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=(0, (4, 3)))
     reach = np.abs(np.stack([table.low[filled], table.high[filled]]) - share)
     top.errorbar(mean_p, share, yerr=reach, fmt="none", ecolor=INK, elinewidth=1.2, capsize=2)
@@ -144,8 +118,8 @@ def reliability(calibration: Calibration, width_in: float = 4.2) -> Figure:
     top.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     low, high = calibration.ece_interval
     caption = f"ECE {calibration.ece:.2f} ({low:.2f} to {high:.2f}), n = {table.count.sum()} videos"
-    top.set_title(caption, color=INK, fontsize=_POINTS, loc="left")
-    _dress(bottom, x_label="p of a video (mean of its bin)", y_label="videos")
+    top.set_title(caption, color=INK, fontsize=POINTS, loc="left")
+    dress(bottom, x_label="p of a video (mean of its bin)", y_label="videos")
     bottom.bar(
         table.edges[:-1],
         table.count,
@@ -159,7 +133,7 @@ def reliability(calibration: Calibration, width_in: float = 4.2) -> Figure:
         spot = (float(left + right) / 2, float(count))
         bottom.annotate(
             str(int(count)), spot, (0, 1), textcoords="offset points", ha="center",
-            color=INK, fontsize=_POINTS - 2,
+            color=INK, fontsize=POINTS - 2,
         )  # fmt: skip
     bottom.set_ylim(0, 1.35 * max(1, int(table.count.max())))
     bottom.set_yticks([])
@@ -169,9 +143,9 @@ def reliability(calibration: Calibration, width_in: float = 4.2) -> Figure:
 def score_histogram(calibration: Calibration, width_in: float = 4.2) -> Figure:
     """Scores of real and fake validation videos, with the threshold and the band between."""
     table = histogram_table(calibration)
-    figure = _figure(width_in, 0.85 * width_in)
+    figure = new_figure(width_in, 0.85 * width_in)
     ax = figure.subplots()
-    _dress(ax, x_label="score of a video (logit)", y_label="videos")
+    dress(ax, x_label="score of a video (logit)", y_label="videos")
     ax.axvspan(
         calibration.band_low,
         calibration.threshold,
@@ -186,7 +160,7 @@ def score_histogram(calibration: Calibration, width_in: float = 4.2) -> Figure:
         ax.stairs(counts, table.edges, color=PALETTE[name], linewidth=1.4, hatch=hatch)
     ax.axvline(calibration.threshold, color=INK, linewidth=1.4, label="threshold")
     figure.legend(
-        loc="outside upper center", ncols=2, frameon=False, labelcolor=INK, fontsize=_POINTS - 1,
+        loc="outside upper center", ncols=2, frameon=False, labelcolor=INK, fontsize=POINTS - 1,
         columnspacing=1.2, handlelength=1.4,
     )  # fmt: skip
     return figure
@@ -195,9 +169,9 @@ def score_histogram(calibration: Calibration, width_in: float = 4.2) -> Figure:
 def roc(calibration: Calibration, width_in: float = 4.2) -> Figure:
     """ROC of the validation videos with the chance line and the shipped threshold."""
     table = roc_table(calibration)
-    figure = _figure(width_in, width_in)
+    figure = new_figure(width_in, width_in)
     ax = figure.subplots()
-    _dress(ax, x_label="false positive rate", y_label="true positive rate")
+    dress(ax, x_label="false positive rate", y_label="true positive rate")
     ax.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=(0, (4, 3)))
     ax.step(
         table.false_positive_rate,
@@ -208,11 +182,11 @@ def roc(calibration: Calibration, width_in: float = 4.2) -> Figure:
     )
     spot = operating_point(table, calibration.threshold)
     ax.scatter(*spot, s=40, color=PALETTE["fake"], zorder=3, linewidths=0)
-    ax.annotate("threshold", spot, (8, -4), textcoords="offset points", color=INK, fontsize=_POINTS)
+    ax.annotate("threshold", spot, (8, -4), textcoords="offset points", color=INK, fontsize=POINTS)
     low, high = calibration.auc_interval
     videos = len(calibration.labels)
     caption = f"AUC {calibration.auc:.2f} ({low:.2f} to {high:.2f}), n = {videos} videos"
-    ax.set_title(caption, color=INK, fontsize=_POINTS, loc="left")
+    ax.set_title(caption, color=INK, fontsize=POINTS, loc="left")
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     return figure
 
