@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfexplain import metrics
+from dfexplain import metrics, scaling
 from dfexplain.errors import SettingError
-from dfexplain.structures import Calibration, ReliabilityTable
+from dfexplain.structures import Calibration, ReliabilityTable, Scaling
 
 __all__ = ["TARGET_RATE", "fit", "from_dict", "p_fake", "reliability_table", "to_dict"]
 
@@ -19,81 +20,36 @@ Ints = NDArray[np.int64]
 
 # The false-positive rate at which the threshold is set, and the miss rate of the band's lower edge.
 TARGET_RATE = 0.05
-BINS = 15
-FOLDS = 5
 
 
-def _sigmoid(x: Floats) -> Floats:
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)), np.float64)
-
-
-def p_fake(calibration: Calibration, scores: Floats) -> Floats:
+def p_fake(calibration: Scaling, scores: Floats) -> Floats:
     """Calibrated probability in 0..1 of each score (N,), given as many real as fake videos."""
-    return _sigmoid(calibration.slope * np.asarray(scores, np.float64) + calibration.intercept)
+    return scaling.apply(calibration, scores)
 
 
-def _platt(scores: Floats, labels: Ints) -> tuple[float, float]:
-    """Slope and intercept by maximum likelihood on smoothed targets, classes weighted alike.
+def reliability_table(
+    probabilities: Floats, labels: Ints, bins: int = 10, weights: Floats | None = None
+) -> ReliabilityTable:
+    """Observed share of fakes by bin of p_fake, with 95 % Wilson intervals; empty bins hold nan.
 
-    Platt 1999, sec. 2.2 (targets (N+ + 1) / (N+ + 2) and 1 / (N- + 2)), minimised by Newton's
-    method as in Lin, Lin and Weng, Machine Learning 2007, sec. 3.
+    `weights` (N,) let videos count unlike; the intervals then rest on the effective number of
+    videos, (sum w)^2 / sum w^2 (Kish 1965).
     """
-    fakes, reals = int(labels.sum()), int((1 - labels).sum())
-    target = np.where(labels == 1, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
-    weight = np.where(labels == 1, 0.5 / fakes, 0.5 / reals)
-    centre, spread = float(scores.mean()), max(float(scores.std()), 1e-9)
-    x = np.stack([(scores - centre) / spread, np.ones_like(scores)], axis=1)
-    beta = np.zeros(2)
-
-    def loss(b: Floats) -> float:
-        z = x @ b
-        return float((weight * (np.logaddexp(0.0, z) - target * z)).sum())
-
-    for _ in range(100):
-        p = _sigmoid(x @ beta)
-        gradient = x.T @ (weight * (p - target))
-        hessian = (x * (weight * p * (1 - p))[:, None]).T @ x + 1e-12 * np.eye(2)
-        step = np.linalg.solve(hessian, gradient)
-        size = 1.0
-        while loss(beta - size * step) > loss(beta) and size > 1e-8:
-            size *= 0.5
-        beta = beta - size * step
-        if float(np.abs(step).max()) < 1e-10:
-            break
-    slope = float(beta[0]) / spread
-    return slope, float(beta[1]) - slope * centre
-
-
-def _cross_validated(scores: Floats, labels: Ints, groups: NDArray[np.generic]) -> Floats:
-    """p_fake of each video from a fit on the other folds; a group is never on both sides."""
-    names = np.unique(groups)
-    fold_of = {
-        name: i % FOLDS for i, name in enumerate(np.random.default_rng(42).permutation(names))
-    }
-    folds = np.array([fold_of[g] for g in groups])
-    out = np.zeros(len(scores))
-    for k in range(FOLDS):
-        inside = folds == k
-        if not inside.any():
-            continue
-        slope, intercept = _platt(scores[~inside], labels[~inside])
-        out[inside] = _sigmoid(slope * scores[inside] + intercept)
-    return out
-
-
-def reliability_table(probabilities: Floats, labels: Ints, bins: int = 10) -> ReliabilityTable:
-    """Observed share of fakes by bin of p_fake, with 95 % Wilson intervals; empty bins hold nan."""
-    edges = np.linspace(0.0, 1.0, bins + 1)
+    w = np.ones(len(labels)) if weights is None else weights
     place = np.clip((probabilities * bins).astype(np.int64), 0, bins - 1)
     count = np.bincount(place, minlength=bins)
-    hits = np.bincount(place, weights=labels, minlength=bins)
-    total = np.bincount(place, weights=probabilities, minlength=bins)
-    filled = np.maximum(count, 1)
-    intervals = [metrics.wilson_interval(int(h), int(n)) for h, n in zip(hits, count, strict=True)]
+    mass = np.maximum(np.bincount(place, weights=w, minlength=bins), 1e-300)
+    share = np.bincount(place, weights=w * labels, minlength=bins) / mass
+    mean_p = np.bincount(place, weights=w * probabilities, minlength=bins) / mass
+    effective = mass**2 / np.maximum(np.bincount(place, weights=w**2, minlength=bins), 1e-300)
+    intervals = [
+        metrics.wilson_interval(float(s * n), float(n) if c else 0)
+        for s, n, c in zip(share, effective, count, strict=True)
+    ]
     return ReliabilityTable(
-        edges=edges,
-        mean_p=np.where(count > 0, total / filled, np.nan),
-        share_fake=np.where(count > 0, hits / filled, np.nan),
+        edges=np.linspace(0.0, 1.0, bins + 1),
+        mean_p=np.where(count > 0, mean_p, np.nan),
+        share_fake=np.where(count > 0, share, np.nan),
         low=np.array([low for low, _ in intervals]),
         high=np.array([high for _, high in intervals]),
         count=np.asarray(count, np.int64),
@@ -109,46 +65,58 @@ def fit(
     weights_sha256: str,
     min_face_px: float,
     max_distance: float | None,
+    methods: Sequence[str] = scaling.METHODS,
+    target_rate: float = TARGET_RATE,
 ) -> Calibration:
     """Calibrate on the scores (N,) of validation videos with labels (N,) and people `groups` (N,).
 
-    ECE and the reliability table are cross-validated by person. The threshold is the smallest
-    observed-score cut with at most TARGET_RATE of the real videos at or above it; the band's lower
-    edge has at most TARGET_RATE of the fakes at or below it. Where the classes separate so well
-    that the edges cross, they swap, and both rates stay at most TARGET_RATE.
+    The method is the simplest of `methods` with about the lowest log loss on held-out people
+    (`scaling.choose`; `log_loss` keeps all of them); ECE and the reliability table are
+    cross-validated in the same way. Both classes count alike, however many videos they have. The
+    threshold is the smallest observed-score cut with at most `target_rate` of the real videos at or
+    above it; the band's lower edge has at most `target_rate` of the fakes at or below it. Where the
+    classes separate so well that the edges cross, they swap, and both rates stay at most
+    `target_rate`.
+
+    Raises SettingError for a missing class, fewer than two groups of one, and scores that fall.
     """
-    scores = np.asarray(scores, np.float64)
-    slope, intercept = _platt(scores, labels)
-    if slope <= 0:
+    scores, labels = np.asarray(scores, np.float64), np.asarray(labels, np.int64)
+    fakes = int((labels == 1).sum())
+    if not 0 < fakes < len(labels):
+        raise SettingError(
+            f"videos to calibrate on must be real and fake ones, but got {len(labels) - fakes} "
+            f"real and {fakes} fake. Take another split."
+        )
+    if (scaling.fit("platt", scores, labels).slope or 0.0) <= 0:
         raise SettingError(
             "scores must rise with the label on validation videos, but they fall. "
             "The weights do not detect these fakes: train them further."
         )
+    chosen, losses, probabilities = scaling.choose(scores, labels, groups, methods)
     real, fake = np.sort(scores[labels == 0]), np.sort(scores[labels == 1])
-    above = np.nextafter(real[len(real) - 1 - int(TARGET_RATE * len(real))], np.inf)
-    below = np.nextafter(fake[int(TARGET_RATE * len(fake))], -np.inf)
+    above = np.nextafter(real[len(real) - 1 - int(target_rate * len(real))], np.inf)
+    below = np.nextafter(fake[int(target_rate * len(fake))], -np.inf)
     threshold, band_low = float(max(above, below)), float(min(above, below))
-    probabilities = _cross_validated(scores, labels, groups)
     false_positives = int((real >= threshold).sum())
     misses = int((fake <= band_low).sum())
+    balanced = scaling.balance(labels)
+    ece = metrics.weighted(metrics.expected_calibration_error, balanced)
     return Calibration(
-        slope=slope,
-        intercept=intercept,
+        **vars(chosen),
+        log_loss=losses,
         threshold=threshold,
         band_low=band_low,
         false_positive_rate=false_positives / len(real),
         false_positive_interval=metrics.wilson_interval(false_positives, len(real)),
         miss_rate=misses / len(fake),
         miss_interval=metrics.wilson_interval(misses, len(fake)),
-        ece=metrics.expected_calibration_error(probabilities, labels, BINS),
-        ece_interval=metrics.bootstrap_interval(
-            metrics.expected_calibration_error, probabilities, labels, groups
-        ),
+        ece=ece(probabilities, labels),
+        ece_interval=metrics.bootstrap_interval(ece, probabilities, labels, groups),
         auc=metrics.auc(scores, labels),
         auc_interval=metrics.bootstrap_interval(metrics.auc, scores, labels, groups),
-        reliability=reliability_table(probabilities, labels),
+        reliability=reliability_table(probabilities, labels, weights=balanced),
         scores=scores,
-        labels=np.asarray(labels, np.int64),
+        labels=labels,
         people=len(np.unique(groups)),
         measured_on=measured_on,
         min_face_px=min_face_px,
@@ -196,6 +164,53 @@ def _array(data: dict[str, Any], key: str, limit: float, empty: bool = False) ->
     )
 
 
+def _scaling(data: dict[str, Any]) -> Scaling:
+    method = data["method"]
+    if method not in scaling.METHODS:
+        raise SettingError(
+            f"calibration method must be one of {', '.join(scaling.METHODS)}, but got "
+            f"{method!r:.60}."
+        )
+    unused = ("slope", "intercept") if method == "isotonic" else ("knots",)
+    for key in unused:
+        if data[key] is not None:
+            raise SettingError(
+                f"calibration {key} must be null for {method}, but got {data[key]!r:.60}."
+            )
+    if method != "isotonic":
+        limit = 0.0 if method == "temperature" else 1e6
+        return Scaling(
+            method,
+            _number(data, "slope", 1e-9, 1e6),
+            _number(data, "intercept", -limit, limit),
+            None,
+        )
+    rows = data["knots"]
+    if not isinstance(rows, list) or not 1 <= len(rows) <= 100_000:
+        raise SettingError(f"calibration knots must be a list of pairs, but got {rows!r:.60}.")
+    for row in rows:
+        if not isinstance(row, list) or len(row) != 2:
+            raise SettingError(f"calibration knots must be (score, p) pairs, but got {row!r:.60}.")
+    knots = np.array(
+        [
+            [_number({"knots": x}, "knots", -1e6, 1e6), _number({"knots": p}, "knots", 1e-9, 1.0)]
+            for x, p in rows
+        ]
+    )
+    if np.any(np.diff(knots[:, 0]) <= 0) or np.any(np.diff(knots[:, 1]) < 0) or knots[-1, 1] >= 1:
+        raise SettingError("calibration knots must rise in score and not fall in p, within 0..1.")
+    return Scaling("isotonic", None, None, knots)
+
+
+def _losses(data: dict[str, Any]) -> dict[str, float]:
+    losses = data["log_loss"]
+    if not isinstance(losses, dict) or not set(losses) <= set(scaling.METHODS):
+        raise SettingError(
+            f"calibration log_loss must hold a number a method, but got {losses!r:.60}."
+        )
+    return {m: _number({"log_loss": v}, "log_loss", 0.0, 1e3) for m, v in losses.items()}
+
+
 def from_dict(data: dict[str, Any]) -> Calibration:
     """Read what `to_dict` wrote. Raises SettingError naming the key that is wrong."""
     expected = {f.name for f in fields(Calibration)}
@@ -220,8 +235,8 @@ def from_dict(data: dict[str, Any]) -> Calibration:
             raise SettingError(f"calibration {key} must be a short text.")
     threshold = _number(data, "threshold", -1e6, 1e6)
     return Calibration(
-        slope=_number(data, "slope", 1e-9, 1e6),
-        intercept=_number(data, "intercept", -1e6, 1e6),
+        **vars(_scaling(data)),
+        log_loss=_losses(data),
         threshold=threshold,
         band_low=_number(data, "band_low", -1e6, threshold),
         false_positive_rate=_number(data, "false_positive_rate", 0.0, 1.0),

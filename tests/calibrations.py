@@ -50,8 +50,11 @@ def make_calibration(weights_sha256: str, people: int = 60) -> Calibration:
     false_positives, misses = int((real >= threshold).sum()), int((fake <= band_low).sum())
     wins = (fake[:, None] > real[None, :]).mean()
     return Calibration(
+        method="platt",
         slope=slope,
         intercept=intercept,
+        knots=None,
+        log_loss={},
         threshold=threshold,
         band_low=band_low,
         false_positive_rate=false_positives / len(real),

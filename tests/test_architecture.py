@@ -20,9 +20,10 @@ LONGEST_FILE = 320
 # A module imports its own rank and below. A package (models, plots ...) has one rank for all of it.
 RANKS = {
     0: "structures errors",
-    1: "aggregate cage calibration decode encode metrics packets plan tonemap video",
-    2: "engine faces golden hub models shots tracks trails untrusted weights_folder "
-    "weights_writing",
+    1: "aggregate cage calibration comparison decode encode metrics packets plan scaling tonemap "
+    "video",
+    2: "engine faces golden hub models publish release_checks shots tracks trails untrusted "
+    "weights_folder weights_writing",
     3: "detector explain lanes",
     4: "plots report",
     5: "__main__ ui",
@@ -34,8 +35,8 @@ OWNERS = {
     "av": "decode encode packets",
     "facenet_pytorch": "faces",
     "gradio": "ui",
-    "httpx2": "hub",
-    "huggingface_hub": "hub",
+    "httpx2": "hub publish",
+    "huggingface_hub": "hub publish release_checks",
     "jinja2": "report",
     "markupsafe": "report",
     "matplotlib": "plots",
@@ -45,6 +46,7 @@ OWNERS = {
     "timm": "models",
     "torch": "engine explain faces golden models untrusted weights_folder weights_writing",
     "tqdm": "__main__",
+    "yaml": "release_checks",
 }
 EVERYBODYS = {"cv2", "numpy"}
 

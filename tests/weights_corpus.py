@@ -144,6 +144,13 @@ REFUSED: dict[str, tuple[Callable[[Files], Files], str]] = {
     "calibration no JSON": (file("calibration.json", b"nan"), "calibration.json .* valid JSON"),
     "calibration key missing": (file("calibration.json", b"{}"), "exactly its keys"),
     "calibration slope": (calibration_with(slope=-1), "calibration.json .* slope must"),
+    "calibration method": (calibration_with(method="exec"), "calibration.json .* method must"),
+    "calibration knots unused": (calibration_with(knots=[[0, 0.5]]), "knots must be null"),
+    "calibration knots falling": (
+        calibration_with(method="isotonic", slope=None, intercept=None, knots=[[1, 0.9], [2, 0.1]]),
+        "knots must rise",
+    ),
+    "calibration log loss": (calibration_with(log_loss={"exec": 1}), "log_loss must"),
     "calibration of the wrong type": (calibration_with(reliability=3), "reliability must"),
     "gate of other width": (
         gate(mean=np.zeros(9, np.float32)),

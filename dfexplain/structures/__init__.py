@@ -15,6 +15,7 @@ from dfexplain.structures.verdict import (
     Outcome,
     Reason,
     ReliabilityTable,
+    Scaling,
     Verdict,
     WeightsInfo,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "Reason",
     "ReliabilityTable",
     "Sampling",
+    "Scaling",
     "Segment",
     "TrackScores",
     "Verdict",

@@ -8,7 +8,15 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Calibration", "Outcome", "Reason", "ReliabilityTable", "Verdict", "WeightsInfo"]
+__all__ = [
+    "Calibration",
+    "Outcome",
+    "Reason",
+    "ReliabilityTable",
+    "Scaling",
+    "Verdict",
+    "WeightsInfo",
+]
 
 
 class Outcome(StrEnum):
@@ -54,19 +62,34 @@ class ReliabilityTable:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What a score of one set of weights is worth, and on which videos that was measured.
+class Scaling:
+    """The way from a score to a probability.
 
-    `p_fake = sigmoid(slope * score + intercept)` (Platt scaling, Platt 1999). Thresholds are in
-    logits of the video score: at or above `threshold` is fake, at or below `band_low` is real,
-    between them the tool abstains. `false_positive_rate` is the share of real validation videos at
-    or above `threshold`, `miss_rate` the share of fake ones at or below `band_low`; `*_interval`
-    are 95 % Wilson intervals. `scores` and `labels` are the validation videos themselves, for
-    figures.
+    "temperature" and "platt" give sigmoid(slope * score + intercept), the first with an intercept
+    of 0 and a slope of 1 / T. "isotonic" joins its `knots` (K, 2), rows of (score, p) that rise, by
+    straight lines and is flat beyond them. What a method does not use is None.
     """
 
-    slope: float
-    intercept: float
+    method: str
+    slope: float | None
+    intercept: float | None
+    knots: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class Calibration(Scaling):
+    """What a score of one set of weights is worth, and on which videos that was measured.
+
+    `log_loss` holds what each method reached on held-out people (empty where none was compared);
+    `method` is the simplest within one standard error of the lowest. Thresholds are in logits of
+    the video score: at or above `threshold` is fake, at or below `band_low` is real, between them
+    the tool abstains. `false_positive_rate` is the share of real validation videos at or above
+    `threshold`, `miss_rate` the share of fake ones at or below `band_low`; `*_interval` are 95 %
+    intervals, of the two rates Wilson's. `scores` and `labels` are the validation videos
+    themselves, for figures.
+    """
+
+    log_loss: dict[str, float]
     threshold: float
     band_low: float
     false_positive_rate: float
