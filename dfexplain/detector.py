@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain import aggregate, calibration, lanes, video
-from dfexplain.engine import Engine, EngineOutput
+from dfexplain.engine import Engine, EngineOutput, TrackWindows
 from dfexplain.faces import FaceDetector
 from dfexplain.hub import Weights
 from dfexplain.structures import (
@@ -32,6 +31,8 @@ __all__ = ["NOT_CHECKED", "Detector"]
 
 # Frames handled at once: as many faces as the engine scores in one batch, for one person.
 CHUNK = 8
+# Chunks without a face after which its track is over: the tracker gives up within two.
+OVER = 3
 PREVIEW_PX = 640
 JPEG_QUALITY = 88
 NOT_CHECKED = (
@@ -80,28 +81,44 @@ def _chunks(events: Iterator[Frame | None]) -> Iterator[list[Frame] | None]:
 
 
 class _Scored:
-    """The scores of one track so far, row by row as the tracker yields them."""
+    """The scores of one track so far, row by row as the tracker yields them.
 
-    def __init__(self) -> None:
+    With a model of clips the last rows may still wait for their window to fill.
+    """
+
+    def __init__(self, windows: TrackWindows | None = None) -> None:
         self.time_s: list[float] = []
         self.outputs: list[EngineOutput] = []
         self.crops_jpeg: list[bytes] = []
+        self.windows = windows
+        self.quiet = 0  # chunks since the last crop
 
-    def add(self, face: TrackedFace, crop: NDArray[np.uint8], row: EngineOutput) -> None:
+    def add(self, face: TrackedFace, crop: NDArray[np.uint8], output: EngineOutput | None) -> None:
         self.time_s.append(face.time_s)
         self.crops_jpeg.append(_jpeg(crop))
-        self.outputs.append(row)
+        self.quiet = 0
+        if self.windows is not None:
+            output = self.windows.add(crop)
+        if output is not None:
+            self.outputs.append(output)
 
-    def logits(self) -> NDArray[np.float64]:
-        return np.concatenate([o.logit for o in self.outputs])
+    def end(self) -> None:
+        """No crop follows: score what still waits."""
+        rest = None if self.windows is None else self.windows.finish()
+        if rest is not None:
+            self.outputs.append(rest)
+        self.windows = None
+
+    def so_far(self, name: str) -> tuple[str, NDArray[np.float64], NDArray[np.float64]] | None:
+        """The name with times and logits of the rows that have one; None where none has."""
+        if not self.outputs:
+            return None
+        logits = np.concatenate([o.logit for o in self.outputs])
+        return name, np.array(self.time_s[: len(logits)]), logits
 
     def finished(self) -> TrackScores:
-        return TrackScores(
-            logit=self.logits(),
-            evidence=np.concatenate([o.evidence for o in self.outputs]),
-            features=np.concatenate([o.features for o in self.outputs]),
-            crops_jpeg=tuple(self.crops_jpeg),
-        )
+        output = EngineOutput.joined(self.outputs)
+        return TrackScores(*output, crops_jpeg=tuple(self.crops_jpeg))
 
 
 class Detector:
@@ -126,7 +143,7 @@ class Detector:
         sampling = sampling or Sampling()
         clock = {"start": time.perf_counter(), "score": 0.0, "faces": 0.0}
         tracker = Tracker(self._faces)
-        scored: dict[int, _Scored] = defaultdict(_Scored)
+        scored: dict[int, _Scored] = {}
         previews: list[Preview] = []
         yield Progress("open", 0, 1)
         with video.sample(path, sampling) as stream:
@@ -147,14 +164,21 @@ class Detector:
                     stream.wanted,
                     previews[-1],
                     tuple(
-                        (str(key + 1), np.array(track.time_s), track.logits())
+                        shown
                         for key, track in scored.items()
+                        if (shown := track.so_far(str(key + 1))) is not None
                     ),
                 )
             info, notes = stream.info, list(stream.notes)
             coverage_of = (stream.wanted, stream.decoded)
-        yield Progress("score", len(previews), len(previews))
         tracks = tracker.finish()
+        waiting = [scored[key] for key in tracks.tracks if scored[key].windows is not None]
+        for done, track in enumerate(waiting):
+            yield Progress("score", done, len(waiting))
+            began = time.perf_counter()
+            track.end()
+            clock["score"] += time.perf_counter() - began
+        yield Progress("score", len(previews), len(previews))
         coverage = Coverage(*coverage_of, with_face=tracks.frames_with_face)
         found = self._lanes(tracks.tracks, scored)
         outside = {
@@ -208,9 +232,14 @@ class Detector:
     def _score(
         self, chunk: list[Frame], faces: list[TrackedFace], scored: dict[int, _Scored]
     ) -> None:
+        for track in scored.values():
+            track.quiet += 1
+            if track.quiet == OVER:
+                track.end()
         if not faces:
             return
         config = self.weights.config
+        clips = config.clip_frames > 1
         crops = np.stack(
             [
                 crop_face(
@@ -219,9 +248,11 @@ class Detector:
                 for face in faces
             ]
         )
-        output = self._engine.run(crops)
+        output = None if clips else self._engine.run(crops)
         for i, face in enumerate(faces):
-            row = output.row(i)
+            if face.track_key not in scored:
+                scored[face.track_key] = _Scored(TrackWindows(self._engine) if clips else None)
+            row = None if output is None else output.rows(i, i + 1)
             scored[face.track_key].add(face, crops[i], row)
 
     def _lanes(self, tracks: dict[int, FaceTrack], scored: dict[int, _Scored]) -> list[Lane]:

@@ -10,14 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dfexplain.models import FrameModel, ModelConfig, build
+from dfexplain.models import ModelConfig, build
 
-__all__ = ["BATCH", "Engine", "EngineOutput"]
+__all__ = ["BATCH", "Engine", "EngineOutput", "TrackWindows"]
 
 # CPU logits are identical only for one batch size and one number of threads: short batches are
 # padded, and nothing else in the process may change the threads.
 BATCH = 8
 THREADS = 2
+
+Crops = NDArray[np.uint8]
 
 
 class EngineOutput(NamedTuple):
@@ -27,10 +29,19 @@ class EngineOutput(NamedTuple):
     evidence: NDArray[np.float32]
     features: NDArray[np.float32]
 
-    def row(self, i: int) -> EngineOutput:
-        """One row of the output, as an output of one row."""
-        rows = slice(i, i + 1)
+    def rows(self, start: int, stop: int | None = None) -> EngineOutput:
+        """Some rows of the output."""
+        rows = slice(start, stop)
         return EngineOutput(self.logit[rows], self.evidence[rows], self.features[rows])
+
+    @staticmethod
+    def joined(parts: list[EngineOutput]) -> EngineOutput:
+        """One output of the rows of several."""
+        return EngineOutput(
+            np.concatenate([part.logit for part in parts]),
+            np.concatenate([part.evidence for part in parts]),
+            np.concatenate([part.features for part in parts]),
+        )
 
 
 class Engine:
@@ -45,40 +56,91 @@ class Engine:
         # Built without memory or random numbers, which the state replaces at once.
         with torch.device("meta"):
             model = build(config)
+        if dict(model.named_buffers()).keys() - model.state_dict().keys():
+            # Tables that are computed and not kept in the file.
+            with torch.random.fork_rng(devices=[]):
+                model = build(config)
         model.load_state_dict(dict(state), assign=True)
         model = model.eval().requires_grad_(False).to(self.device)
-        self.model: FrameModel = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if all(parameter.ndim != 5 for parameter in model.parameters()):
+            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = model
         self._mean = torch.tensor(config.mean, device=self.device).view(1, 3, 1, 1)
         self._std = torch.tensor(config.std, device=self.device).view(1, 3, 1, 1)
 
-    def normalise(self, crops: NDArray[np.uint8]) -> Tensor:
+    def normalise(self, crops: Crops) -> Tensor:
         """RGB uint8 crops (N, S, S, 3) to the model's input (N, 3, S, S)."""
         # A channels-last view: the memory is already in the order that the convolutions want.
         frames = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device).permute(0, 3, 1, 2)
         return (frames.float() / 255.0 - self._mean) / self._std
 
-    @torch.inference_mode()
-    def run(self, crops: NDArray[np.uint8]) -> EngineOutput:
-        """Score crops (N, S, S, 3), in batches of BATCH, the last one padded."""
+    def run(self, crops: Crops) -> EngineOutput:
+        """Score crops (N, S, S, 3), each for itself or, where the model wants clips, as consecutive
+        crops of one track (see `TrackWindows`).
+
+        Those for themselves go in batches of BATCH, the last one padded.
+        """
         size = self.config.crop_px
         if crops.ndim != 4 or crops.shape[1:] != (size, size, 3):
             raise ValueError(f"crops must be (N, {size}, {size}, 3), but got {crops.shape}.")
-        parts: list[EngineOutput] = []
+        if not len(crops):
+            empty = np.zeros((0, 1, 1), np.float32)
+            return EngineOutput(np.zeros(0), empty, np.zeros((0, self.model.width), np.float32))
+        if self.config.clip_frames > 1:
+            windows = TrackWindows(self)
+            parts = [part for crop in crops if (part := windows.add(crop)) is not None]
+            if (rest := windows.finish()) is not None:
+                parts.append(rest)
+            return EngineOutput.joined(parts)
+        parts = []
         for start in range(0, len(crops), BATCH):
             batch = crops[start : start + BATCH]
             rows = len(batch)
             if rows < BATCH:
                 batch = np.concatenate([batch, np.zeros((BATCH - rows, size, size, 3), np.uint8)])
-            output = self.model.forward_frames(self.normalise(batch))
-            parts.append(
-                EngineOutput(
-                    output.logit[:rows].double().cpu().numpy(),
-                    output.evidence[:rows].float().cpu().numpy(),
-                    output.features[:rows].float().cpu().numpy(),
-                )
-            )
-        if not parts:
-            width = self.model.head.in_features
-            empty = np.zeros((0, 1, 1), np.float32)
-            return EngineOutput(np.zeros(0), empty, np.zeros((0, width), np.float32))
-        return EngineOutput(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+            parts.append(self._explained(self.normalise(batch).unsqueeze(1)).rows(0, rows))
+        return EngineOutput.joined(parts)
+
+    def run_clip(self, crops: Crops) -> EngineOutput:
+        """Score one clip of `clip_frames` crops (T, S, S, 3)."""
+        return self._explained(self.normalise(crops).unsqueeze(0))
+
+    def _explained(self, clips: Tensor) -> EngineOutput:
+        output = self.model.explain(clips)
+        return EngineOutput(
+            output.frame_logits.flatten(0, 1).double().cpu().numpy(),
+            output.evidence.flatten(0, 1).float().cpu().numpy(),
+            output.features.flatten(0, 1).float().cpu().numpy(),
+        )
+
+
+class TrackWindows:
+    """Scores one track in windows of `clip_frames` crops that stand side by side.
+
+    The last window ends with the track and reaches back over crops that have their score already; a
+    track shorter than a window is filled up with its last crop. No more than a window is kept.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._length = engine.config.clip_frames
+        self._crops: list[Crops] = []
+        self.waiting = 0  # crops at the end that have no score yet
+
+    def add(self, crop: Crops) -> EngineOutput | None:
+        """Take the next crop (S, S, 3); the scores of all that wait once they fill a window."""
+        self._crops = [*self._crops[1 - self._length :], crop]
+        self.waiting += 1
+        return self._score() if self.waiting == self._length else None
+
+    def finish(self) -> EngineOutput | None:
+        """The track is over: the scores of the crops that still wait, None where none does."""
+        return self._score() if self.waiting else None
+
+    def _score(self) -> EngineOutput:
+        kept = len(self._crops)
+        padding = [self._crops[-1]] * (self._length - kept)
+        output = self._engine.run_clip(np.stack(self._crops + padding))
+        rows = output.rows(kept - self.waiting, kept)
+        self.waiting = 0
+        return rows

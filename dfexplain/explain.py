@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dfexplain.engine import Engine
 from dfexplain.faces import face_square
+from dfexplain.models import FrameModel
 from dfexplain.structures import Heatmap, Lane
 
 __all__ = [
@@ -106,12 +107,16 @@ def library_grad_cam(engine: Engine, crops: NDArray[np.uint8]) -> Array:
     from pytorch_grad_cam import GradCAM
     from torch import Tensor, nn
 
+    if not isinstance(engine.model, FrameModel):
+        raise TypeError(f"engine must run a FrameModel, but got {engine.config.label}.")
+    frame_model: FrameModel = engine.model
+
     class Logit(nn.Module):
         """One column of logits, as the library expects."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.model = engine.model
+            self.model = frame_model
 
         def forward(self, frames: Tensor) -> Tensor:
             logit: Tensor = self.model.forward_frames(frames).logit
@@ -125,7 +130,7 @@ def library_grad_cam(engine: Engine, crops: NDArray[np.uint8]) -> Array:
 
     # Outside inference_mode: the library needs the gradients.
     with torch.enable_grad():
-        cam = GradCAM(model=Logit(), target_layers=[engine.model.maps])
+        cam = GradCAM(model=Logit(), target_layers=[frame_model.maps])
         frames = engine.normalise(crops).requires_grad_()
         maps = cam(frames, targets=[Fake() for _ in crops])
         cam.activations_and_grads.release()

@@ -39,6 +39,7 @@ __all__ = [
     "Weights",
     "pickle_hint",
     "read",
+    "read_golden",
 ]
 
 FORMAT = 1
@@ -159,14 +160,16 @@ def read(
         raise reader.refusal(
             OUT_OF_DISTRIBUTION, "be there, as calibration.json sets max_distance", "no such file"
         )
-    golden = None if (raw := data[GOLDEN]) is None else _golden(reader, raw, sha256)
+    golden = None if (raw := data[GOLDEN]) is None else read_golden(reader, raw)
+    if golden is not None and golden.sha256 != sha256:
+        raise reader.refusal(GOLDEN, f"belong to the weights {sha256}", f"{golden.sha256!r:.80}")
     card = "" if (raw := data[CARD]) is None else reader.text(CARD, raw)
     info = WeightsInfo(
         name=name,
         revision=revision,
         sha256=sha256,
         calibrated=calibration is not None,
-        architecture=f"{config.backbone} ({config.architecture})",
+        architecture=config.label,
         crop_px=config.crop_px,
         crop_margin=config.crop_margin,
     )
@@ -222,7 +225,7 @@ def _expected(config: ModelConfig) -> tuple[dict[str, tuple[torch.Size, torch.dt
     with torch.device("meta"):
         model = build(config)
     tensors = {key: (tensor.shape, tensor.dtype) for key, tensor in model.state_dict().items()}
-    return tensors, model.head.in_features
+    return tensors, model.width
 
 
 def _state(
@@ -279,7 +282,8 @@ def _out_of_distribution(
     return OutOfDistribution(**values)
 
 
-def _golden(reader: FolderReader, data: bytes, sha256: str) -> Golden:
+def read_golden(reader: FolderReader, data: bytes) -> Golden:
+    """Parse the bytes of a golden.json. Raises WeightsRefused; whose it is the caller checks."""
     values = reader.json_object(GOLDEN, data)
     logits, tolerance = values.get("logits"), values.get("tolerance")
     words = [values.get(key) for key in ("sha256", "torch", "machine")]
@@ -290,6 +294,4 @@ def _golden(reader: FolderReader, data: bytes, sha256: str) -> Golden:
         or not all(isinstance(word, str) for word in words)
     ):
         raise reader.refusal(GOLDEN, "hold sha256, logits, tolerance, torch and machine", "others")
-    if values["sha256"] != sha256:
-        raise reader.refusal(GOLDEN, f"belong to the weights {sha256}", f"{values['sha256']!r:.80}")
     return Golden(**{**values, "logits": tuple(float(v) for v in logits)})

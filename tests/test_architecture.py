@@ -44,6 +44,7 @@ OWNERS = {
     "safetensors": "untrusted weights_writing",
     "starlette": "ui",
     "timm": "models",
+    "torchvision": "models",
     "torch": "engine explain faces golden models untrusted weights_folder weights_writing",
     "tqdm": "__main__",
     "yaml": "release_checks",

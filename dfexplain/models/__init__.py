@@ -1,6 +1,19 @@
-"""Detectors by name: `build(config)` gives a module with one interface (see `frame.FrameModel`)."""
+"""Detectors by name: `build(config)` gives a module with one interface, `base.VideoModel`."""
 
+from dfexplain.models.base import Explained, ModelOutput, VideoModel
 from dfexplain.models.config import ModelConfig
-from dfexplain.models.frame import ARCHITECTURES, FrameModel, FrameOutput, build
+from dfexplain.models.frame import FrameModel, FrameOutput
+from dfexplain.models.mobilenet import DeepFakeMobileNet
+from dfexplain.models.registry import ARCHITECTURES, build
 
-__all__ = ["ARCHITECTURES", "FrameModel", "FrameOutput", "ModelConfig", "build"]
+__all__ = [
+    "ARCHITECTURES",
+    "DeepFakeMobileNet",
+    "Explained",
+    "FrameModel",
+    "FrameOutput",
+    "ModelConfig",
+    "ModelOutput",
+    "VideoModel",
+    "build",
+]

@@ -7,15 +7,53 @@ from typing import Any
 
 from dfexplain.errors import SettingError
 
-__all__ = ["BACKBONES", "ModelConfig"]
+__all__ = ["ARCHITECTURE_NAMES", "BACKBONES", "POOLINGS", "ModelConfig"]
 
 # An allowlist, because timm reads `hf-hub:` and `local-dir:` in a name as orders to fetch files.
+# The names are timm's; those that begin with `tv_` are torchvision's.
 BACKBONES = (
     "tf_efficientnet_lite0",
     "efficientnet_b0",
     "mobilenetv3_small_100",
     "resnet18",
+    "efficientnet_b1",
+    "efficientnet_b2",
+    "efficientnet_b3",
+    "efficientnet_b4",
+    "mobilenetv2_100",
+    "mobilenetv3_large_100",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "convnext_tiny",
+    "convnext_small",
+    "legacy_xception",
+    "xception41",
+    "vit_tiny_patch16_224",
+    "vit_small_patch16_224",
+    "deit_tiny_patch16_224",
+    "deit_small_patch16_224",
+    "swin_tiny_patch4_window7_224",
+    "swin_small_patch4_window7_224",
+    "tv_efficientnet_b0",
+    "tv_mobilenet_v3_small",
 )
+
+# `frame` and `pooled` are built around `backbone`; the others bring their own.
+OF_A_BACKBONE = ("frame", "pooled")
+# Convolve over time: the fewest frames that leave one after their strides.
+LEAST_FRAMES = {"r3d_18": 2, "s3d": 8, "mvit_v2_s": 2, "swin3d_t": 2}
+ARCHITECTURE_NAMES = (
+    *OF_A_BACKBONE,
+    "simple_cnn",
+    "resnet18_mean",
+    "efficientnet_b0_lstm",
+    "resnet_rnn",
+    "deepfake_mobilenet",
+    *LEAST_FRAMES,
+)
+POOLINGS = ("mean", "attention", "lstm", "transformer", "divided")
 
 
 @dataclass(frozen=True)
@@ -23,7 +61,10 @@ class ModelConfig:
     """Which model, and how its crops are cut and normalised.
 
     `crop_px` is the side S of a crop in pixels, `crop_margin` the share of the face box's longer
-    side added on every side of it. `mean` and `std` are for RGB in [0, 1].
+    side added on every side of it. `mean` and `std` are for RGB in [0, 1]. `clip_frames` is the
+    number T of consecutive crops of one face that the model judges together; 1: each on its own.
+    `backbone` matters for the architectures `frame` and `pooled`, `pooling` for `pooled`, and
+    `embed_dim`, the width of what follows the backbone, for `pooled` and `resnet_rnn`.
     """
 
     architecture: str = "frame"
@@ -33,16 +74,37 @@ class ModelConfig:
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     dropout: float = 0.2
+    clip_frames: int = 1
+    pooling: str = "mean"
+    embed_dim: int = 512
 
     def __post_init__(self) -> None:
+        least = LEAST_FRAMES.get(self.architecture, 1)
+        cell = self._cell_px()
         rules = (
-            ("architecture", self.architecture == "frame", "be 'frame'"),
+            (
+                "architecture",
+                self.architecture in ARCHITECTURE_NAMES,
+                f"be one of {', '.join(ARCHITECTURE_NAMES)}",
+            ),
             ("backbone", self.backbone in BACKBONES, f"be one of {', '.join(BACKBONES)}"),
             ("crop_px", 32 <= self.crop_px <= 512, "lie in 32..512"),
+            ("crop_px", self.crop_px % cell == 0, f"be a multiple of {cell} for {self.label}"),
             ("crop_margin", 0.0 <= self.crop_margin <= 1.0, "lie in 0..1"),
             ("mean", all(0.0 <= v <= 1.0 for v in self.mean), "lie in 0..1"),
             ("std", all(0.01 <= v <= 2.0 for v in self.std), "lie in 0.01..2"),
             ("dropout", 0.0 <= self.dropout < 1.0, "lie in 0..1"),
+            (
+                "clip_frames",
+                least <= self.clip_frames <= 64,
+                f"lie in {least}..64 for {self.architecture}",
+            ),
+            ("pooling", self.pooling in POOLINGS, f"be one of {', '.join(POOLINGS)}"),
+            (
+                "embed_dim",
+                16 <= self.embed_dim <= 2048 and self.embed_dim % 16 == 0,
+                "be a multiple of 16 in 16..2048",
+            ),
         )
         for name, holds, rule in rules:
             if not holds:
@@ -50,16 +112,34 @@ class ModelConfig:
                     f"{name} must {rule}, but got {getattr(self, name)!r}. Correct config.json."
                 )
 
+    @property
+    def label(self) -> str:
+        """The model in a few words: `tf_efficientnet_lite0 (frame)`, `resnet18_mean`."""
+        if self.architecture not in OF_A_BACKBONE:
+            return self.architecture
+        kind = self.architecture
+        return f"{self.backbone} ({f'{kind}, {self.pooling}' if kind == 'pooled' else kind})"
+
+    def _cell_px(self) -> int:
+        """What the side of a crop must be a multiple of: models that cut it into patches."""
+        if self.architecture == "mvit_v2_s":
+            return 32
+        if self.architecture in OF_A_BACKBONE:
+            return {"vit": 16, "deit": 16, "swin": 32}.get(self.backbone.partition("_")[0], 1)
+        return 1
+
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ModelConfig:
         """Read the model's keys out of a parsed config.json.
 
-        Raises SettingError naming the key that is missing, of the wrong type or out of its range.
+        Keys that came after the first version of the format have defaults. Raises SettingError
+        naming the key that is missing, of the wrong type or out of its range.
         """
-        kinds = {"architecture": str, "backbone": str, "crop_px": int}
         values: dict[str, Any] = {}
         for item in fields(cls):
             if item.name not in data:
+                if item.name in _LATER:
+                    continue
                 raise SettingError(f"{item.name} must be in config.json, but it is missing.")
             value = data[item.name]
             if item.name in ("mean", "std"):
@@ -73,7 +153,7 @@ class ModelConfig:
                     )
                 values[item.name] = tuple(float(v) for v in value)
                 continue
-            kind = kinds.get(item.name, float)
+            kind = type(getattr(cls, item.name))
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not (isinstance(value, kind) or (kind is float and number)) or value is True:
                 raise SettingError(
@@ -85,3 +165,6 @@ class ModelConfig:
     def to_dict(self) -> dict[str, Any]:
         """The keys of config.json that describe the model, ready for JSON."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+_LATER = ("clip_frames", "pooling", "embed_dim")

@@ -1,0 +1,58 @@
+"""Backbones by name: pictures (N, 3, S, S) to feature maps (N, D, h, w), whatever their family."""
+
+from __future__ import annotations
+
+import timm
+import torchvision
+from torch import Tensor, nn
+
+__all__ = ["create", "maps_of", "width_of"]
+
+
+def create(name: str, crop_px: int) -> nn.Module:
+    """The untrained backbone of that name (one of `config.BACKBONES`) without its classifier."""
+    if name.startswith("tv_"):
+        features: nn.Module = torchvision.models.get_model(name[3:], weights=None).features
+        return features
+    options: dict[str, object] = {}
+    if name.startswith(("vit_", "deit_", "swin_")):
+        options["img_size"] = crop_px
+    if name.startswith("convnext_"):
+        # Its last norm comes after pooling otherwise, where there is no map to explain.
+        options["head_norm_first"] = True
+    backbone: nn.Module = timm.create_model(
+        name, pretrained=False, num_classes=0, global_pool="", **options
+    )
+    # MobileNetV3 in timm ends in a hidden layer after pooling; that layer has no map to explain.
+    if name.startswith("mobilenetv3"):
+        backbone.conv_head = nn.Identity()
+        backbone.norm_head = nn.Identity()
+        backbone.act2 = nn.Identity()
+    return backbone
+
+
+def width_of(backbone: nn.Module) -> int:
+    """The number D of channels of the last feature map."""
+    if isinstance(backbone, nn.Sequential):
+        last = backbone[-1]
+        assert isinstance(last, nn.Sequential)
+        assert isinstance(last[0], nn.Conv2d)
+        return last[0].out_channels
+    width = backbone.num_features
+    assert isinstance(width, int)
+    return width
+
+
+def maps_of(backbone: nn.Module, pictures: Tensor) -> Tensor:
+    """The last feature maps (N, D, h, w) of normalised pictures (N, 3, S, S)."""
+    if isinstance(backbone, nn.Sequential):
+        maps: Tensor = backbone(pictures)
+        return maps
+    features: Tensor = backbone.forward_features(pictures)  # type: ignore[operator]
+    if features.ndim == 3:  # a transformer's tokens (N, prefix + h * w, D) of a square picture
+        tokens = features[:, int(backbone.num_prefix_tokens) :]  # type: ignore[arg-type]
+        side = round(tokens.shape[1] ** 0.5)
+        return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
+    if getattr(backbone, "output_fmt", "NCHW") == "NHWC":
+        return features.permute(0, 3, 1, 2)
+    return features
