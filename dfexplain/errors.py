@@ -16,6 +16,7 @@ DfExplainError                  code, message; the CLI and the app catch this an
 ├── PushRefused                 weights that must not be published as they are
 │   ├── NotCalibrated           no calibration of these very weights (DFX004)
 │   └── HeatmapsAtChance        heatmaps that are no better than random ones (DFX005)
+├── GateMissed                  a measured number that does not reach the target that was set
 └── SettingError                an option or a config value out of its range
 
 Each class has a stable `code`, shown to users and used by scripts. Third-party errors are
@@ -28,6 +29,7 @@ __all__ = [
     "DataError",
     "DfExplainError",
     "FileRefused",
+    "GateMissed",
     "HeatmapsAtChance",
     "HubUnavailable",
     "IdentityLeak",
@@ -142,6 +144,12 @@ class HeatmapsAtChance(PushRefused):
     """The heatmaps of the weights are no better than random ones."""
 
     code = "DFX005"
+
+
+class GateMissed(DfExplainError):
+    """A measured number does not reach the target that was set for it."""
+
+    code = "gate-missed"
 
 
 class SettingError(DfExplainError):
