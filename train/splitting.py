@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dfexplain.errors import DataError, SettingError
 from train import importers, leaks, splits
-from train.importers import dfdc, table
+from train.importers import dfdc
 from train.importers.files import read_rows
 from train.records import (
     SPLITS,
@@ -21,7 +21,15 @@ from train.records import (
     write_videos,
 )
 
-__all__ = ["UNLABELLED", "SplitRequest", "read_split", "split_tables", "table_name"]
+__all__ = [
+    "UNLABELLED",
+    "SplitRequest",
+    "keys_of",
+    "read_label_file",
+    "read_split",
+    "split_tables",
+    "table_name",
+]
 
 UNLABELLED = "metadata_unlabelled.csv"
 DROPPED = "metadata_dropped.csv"
@@ -75,9 +83,19 @@ def _read(
             "split must be given --image-root with a crops.csv, --label-file or --input-dir, but "
             "has none of them."
         )
-    first = read_rows(sheet)[:1] if sheet.suffix.lower() == ".csv" else []
-    videos = dfdc.read_sheet(sheet) if first and "filename" in first[0] else table.read(sheet)
+    videos = read_label_file(sheet)
     return videos, dfdc.sheet_crops(videos, images) if images is not None else []
+
+
+def read_label_file(path: Path) -> list[VideoRecord]:
+    """The videos of a table: a Kaggle sheet (filename, label ...) or one of train.importers.table.
+
+    Raises DataError for any other file.
+    """
+    first = read_rows(path)[:1] if path.suffix.lower() == ".csv" else []
+    if first and "filename" in first[0]:
+        return dfdc.read_sheet(path)
+    return importers.read(path, "table")
 
 
 def split_tables(request: SplitRequest, *, say: Callable[[str], object] = print) -> splits.Split:
@@ -165,3 +183,8 @@ def read_split(path: Path) -> list[VideoRecord] | list[CropRow]:
     with path.open(encoding="utf-8") as handle:
         crops = handle.readline().startswith("file,")
     return read_crops(path) if crops else read_videos(path)
+
+
+def keys_of(rows: list[VideoRecord] | list[CropRow]) -> list[str]:
+    """The keys of the videos of a table, each once, in its order."""
+    return list(dict.fromkeys((r.video if isinstance(r, CropRow) else r).key for r in rows))
