@@ -230,6 +230,8 @@ def raise_first(findings: Sequence[Finding], *, allow_official: bool = False) ->
         return
     more = f" ({len(wrong) - 1} more like it.)" if len(wrong) > 1 else ""
     advice = "Split again with `python -m train split`."
+    if wrong[0].code == "DFX003":
+        advice = "Use fewer splits, more videos, or `python -m train split --drop-bridges`."
     if wrong[0].official:
         advice = "The published split leaks: make another with --official ignore, or allow it."
     raise ERRORS[wrong[0].code](f"{wrong[0].message}. {advice}{more}")

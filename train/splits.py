@@ -216,7 +216,7 @@ def make(
     if len({v.key for v in labelled}) != len(labelled):
         twice = next(k for k, n in Counter(v.key for v in labelled).items() if n > 1)
         raise DataError(f"each video must be there once, but {twice} is there twice.")
-    fixed = _fixed(videos, into) if official else {}
+    fixed = _fixed(labelled, into) if official else {}
     found = groups(labelled)
     rest = (1.0 - split_ratio) / (len(into) - 1)
     shares = {name: split_ratio if name == "train" else rest for name in into}
