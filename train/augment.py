@@ -7,15 +7,19 @@ are worn alike and quality alone tells nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.transforms import InterpolationMode, v2
 
 from dfexplain.encode import h264_roundtrip
+from train.config import Augmentation
 
-__all__ = ["Wear", "draw_wear"]
+__all__ = ["Wear", "draw_wear", "geometry_and_colour"]
 
 Image = NDArray[np.uint8]
 
@@ -143,3 +147,21 @@ def draw_wear(rng: np.random.Generator, *, moving: bool = True) -> Wear:
         preset="veryfast" if moving else "ultrafast",
         noise_seed=int(rng.integers(2**31)),
     )
+
+
+def geometry_and_colour(settings: Augmentation) -> Callable[[Tensor], Tensor]:
+    """Flip, rotation, brightness, contrast and blur for clips (T, 3, S, S) uint8.
+
+    Each is drawn once a call from torch's random numbers, so all frames of a clip change alike.
+    """
+    steps: list[v2.Transform] = [v2.Identity()]
+    if settings.flip:
+        steps.append(v2.RandomHorizontalFlip(settings.flip))
+    if settings.rotation_deg:
+        steps.append(v2.RandomRotation(settings.rotation_deg, InterpolationMode.BILINEAR))
+    if settings.jitter:
+        steps.append(v2.ColorJitter(settings.jitter, settings.jitter))
+    if settings.blur:
+        steps.append(v2.RandomApply([v2.GaussianBlur(5, (0.1, 2.0))], settings.blur))
+    change: Callable[[Tensor], Tensor] = v2.Compose(steps)
+    return change

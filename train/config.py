@@ -1,9 +1,11 @@
-"""Training settings: frozen records read from YAML; an unknown key is an error."""
+"""Training settings: frozen records read from YAML; an unknown key names the nearest known one."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from dataclasses import dataclass, field, fields, replace
+import math
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,85 +14,299 @@ import yaml
 from dfexplain.errors import SettingError
 from dfexplain.models import ModelConfig
 
-__all__ = ["FitConfig", "read"]
+__all__ = [
+    "Augmentation",
+    "Data",
+    "FitConfig",
+    "Logging",
+    "Loss",
+    "Optimiser",
+    "Run",
+    "Schedule",
+    "from_dict",
+    "read",
+    "to_dict",
+    "value",
+    "write",
+]
+
+
+def _number(default: float | str, low: float, high: float = math.inf, word: str = "") -> Any:
+    """A number in low..high, or `word`; whole where the default is."""
+    return field(default=default, metadata={"low": low, "high": high, "word": word})
+
+
+def _choice(*words: str) -> Any:
+    """One of `words`; the first is the default."""
+    return field(default=words[0], metadata={"words": words})
+
+
+class _Section:
+    """Checks types and ranges at birth, so that no setting is wrong anywhere later."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):  # type: ignore[arg-type]
+            given = _as_number(getattr(self, item.name), item.default, item.metadata)
+            object.__setattr__(self, item.name, given)
+            if rule := _broken(given, item.default, item.metadata):
+                raise SettingError(
+                    f"{type(self).__name__.lower()}.{item.name} must {rule}, but got {given!r}. "
+                    "Correct the config."
+                )
+
+
+def _as_number(value: Any, default: Any, metadata: Any) -> Any:
+    """YAML reads 1e-4 as a string, 1 as a whole number and `off` as False."""
+    if value is False and "off" in metadata.get("words", ()):
+        return "off"
+    if "low" not in metadata or isinstance(value, bool) or value == metadata["word"]:
+        return value
+    try:
+        return int(value) if isinstance(default, int) and int(value) == value else float(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def _broken(value: Any, default: Any, metadata: Any) -> str:
+    """The rule that `value` breaks, empty if none."""
+    if "words" in metadata:
+        return "" if value in metadata["words"] else f"be one of {', '.join(metadata['words'])}"
+    if "low" not in metadata:
+        kind = type(default)
+        return "" if isinstance(value, kind) else f"be of type {kind.__name__}"
+    low, high, word = metadata["low"], metadata["high"], metadata["word"]
+    if word and value == word:
+        return ""
+    whole = isinstance(default, int)
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        return f"be of type {'int' if whole else 'float'}" + (f" or '{word}'" if word else "")
+    if low <= value <= high:
+        return ""
+    return f"be at least {low:g}" if math.isinf(high) else f"lie in {low:g}..{high:g}"
+
+
+@dataclass(frozen=True)
+class Data(_Section):
+    """What a batch is made of.
+
+    `batch_size` clips (or frames) a step, over all processes. `frames_per_track` crops of a track
+    are used at most, evenly spaced (0: all). A clip of `model.clip_frames` crops takes one out of
+    each equal part of its track (Wang et al., TSN, ECCV 2016), or every `stride`-th in a row if
+    that is not 0; `jitter` draws where. `sampling`: `balanced` draws as many real as fake,
+    `paired` a fake with a real of the same source. `max_videos_per_class` limits training (0: all).
+    `swap_share` and `moving` are for portraits only: the share of forgeries with another person's
+    face, and whether pictures are worn as frames of a moving clip.
+    """
+
+    batch_size: int = _number(16, 1)
+    workers: int = _number(2, 0)
+    frames_per_track: int = _number(0, 0)
+    stride: int = _number(0, 0)
+    jitter: bool = True
+    sampling: str = _choice("shuffled", "balanced", "paired")
+    max_videos_per_class: int = _number(0, 0)
+    swap_share: float = _number(0.25, 0.0, 1.0)
+    moving: bool = True
+
+
+@dataclass(frozen=True)
+class Optimiser(_Section):
+    """How the weights move.
+
+    For `freeze_epochs` only the head learns, at `lr`; then the backbone too, at `unfrozen_lr` (0:
+    at `lr`). `tune` says which weights ever move: all, the head, or head and normalisation.
+    Gradients longer than `clip_norm` are shortened (0: never). `ema` is the decay a step of the
+    averaged weights, which are the ones that are kept (0: no averaging).
+    """
+
+    kind: str = _choice("adamw", "adam")
+    lr: float = _number(1e-3, 0.0, 1.0)
+    weight_decay: float = _number(1e-4, 0.0, 1.0)
+    clip_norm: float = _number(5.0, 0.0)
+    freeze_epochs: int = _number(0, 0)
+    unfrozen_lr: float = _number(0.0, 0.0, 1.0)
+    tune: str = _choice("all", "head", "norm")
+    ema: float = _number(0.0, 0.0, 0.99999)
+
+
+@dataclass(frozen=True)
+class Schedule(_Section):
+    """How the learning rates change: up and down once, down along a cosine, times `factor` after
+    `patience` epochs without a lower validation loss, or not at all."""
+
+    kind: str = _choice("one_cycle", "cosine", "plateau", "constant")
+    factor: float = _number(0.5, 0.01, 0.99)
+    patience: int = _number(1, 0)
+
+
+@dataclass(frozen=True)
+class Augmentation(_Section):
+    """Changes of training crops, alike for all frames of a clip; validation crops have none.
+
+    Shares of clips that are mirrored (`flip`), blurred, and worn by scaling, noise, JPEG and H.264
+    (`wear`); `rotation_deg` either way; `jitter` of brightness and contrast. `mixup` is alpha of
+    Zhang et al., ICLR 2018 (0: none). Portraits have their own poses and wear, and mixup only.
+    """
+
+    flip: float = _number(0.5, 0.0, 1.0)
+    rotation_deg: float = _number(10.0, 0.0, 180.0)
+    jitter: float = _number(0.2, 0.0, 1.0)
+    blur: float = _number(0.0, 0.0, 1.0)
+    wear: float = _number(0.0, 0.0, 1.0)
+    mixup: float = _number(0.0, 0.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Loss(_Section):
+    """What is made small: with one logit, z_fake - z_real, both kinds are one formula.
+
+    `label_smoothing` e gives targets e/2 and 1 - e/2 (Szegedy et al., CVPR 2016, sec. 7).
+    `pos_weight` weighs fakes, `bce` only; `auto` is real over fake training samples. `mask` weighs
+    the auxiliary task of saying which cells are forged (portraits only).
+    """
+
+    kind: str = _choice("cross_entropy", "bce")
+    label_smoothing: float = _number(0.0, 0.0, 0.5)
+    pos_weight: float | str = _number(1.0, 0.001, 1000.0, word="auto")
+    mask: float = _number(0.0, 0.0, 100.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind == "cross_entropy" and self.pos_weight != 1.0:
+            raise SettingError(
+                f"loss.pos_weight must be 1 with cross_entropy, but got {self.pos_weight!r}. "
+                "Set loss.kind=bce."
+            )
+
+
+@dataclass(frozen=True)
+class Run(_Section):
+    """How long, on what, and what is kept.
+
+    `precision`: `auto` is bf16 or fp16 on CUDA and fp32 on a CPU. `pretrained` starts from ImageNet
+    weights where they are at hand. The epoch with the best `select` is kept as best.pt; after
+    `patience` epochs without a better one the run stops (0: never). A step is logged every
+    `log_interval`. `checkpoint_minutes` is the time between checkpoints within an epoch (0: one
+    after each step).
+    """
+
+    epochs: int = _number(10, 1)
+    seed: int = _number(42, 0, 2**31)
+    device: str = _choice("auto", "cpu", "cuda")
+    precision: str = _choice("auto", "fp32", "bf16", "fp16")
+    pretrained: bool = True
+    select: str = _choice("val_auc", "val_loss", "val_acc")
+    patience: int = _number(0, 0)
+    log_interval: int = _number(10, 1)
+    save_every_epoch: bool = True
+    checkpoint_minutes: float = _number(5.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Logging(_Section):
+    """TensorBoard, JSON and CSV are always written; Weights & Biases where it is asked for."""
+
+    wandb: str = _choice("off", "offline", "online")
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """Everything that decides the weights, together with the data and the version of the code.
+    """Everything that decides the weights, together with the data and the version of the code."""
 
-    `epochs` pass once over the training portraits, in batches of `batch_pairs` real and as many
-    forged crops. The learning rate follows one cycle up to `max_lr`. `mask_loss` weighs the
-    auxiliary task of saying which cells are forged. `ema` is the decay a step of the averaged
-    weights, which are the ones that are kept. `swap_share` of forgeries use another person's face.
-    `moving` wears pictures as frames of a moving clip (see `augment.draw_wear`).
-    """
-
-    name: str = "sbi_lite0"
-    seed: int = 42
-    epochs: int = 24
-    batch_pairs: int = 16
-    max_lr: float = 4e-4
-    weight_decay: float = 1e-2
-    label_smoothing: float = 0.02
-    mask_loss: float = 0.5
-    ema: float = 0.995
-    clip_norm: float = 5.0
-    swap_share: float = 0.25
-    moving: bool = True
-    workers: int = 2
-    pretrained: bool = True
+    name: str = "fit"
     model: ModelConfig = field(default_factory=ModelConfig)
-
-    def __post_init__(self) -> None:
-        rules = (
-            ("epochs", self.epochs >= 1, "be at least 1"),
-            ("batch_pairs", self.batch_pairs >= 1, "be at least 1"),
-            ("max_lr", 0.0 < self.max_lr <= 1.0, "lie in 0..1"),
-            ("label_smoothing", 0.0 <= self.label_smoothing < 0.5, "lie in 0..0.5"),
-            ("ema", 0.0 <= self.ema < 1.0, "lie in 0..1"),
-            ("swap_share", 0.0 <= self.swap_share <= 1.0, "lie in 0..1"),
-            ("workers", self.workers >= 0, "be at least 0"),
-        )
-        for name, holds, rule in rules:
-            if not holds:
-                raise SettingError(
-                    f"{name} must {rule}, but got {getattr(self, name)!r}. Correct the config."
-                )
+    data: Data = field(default_factory=Data)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    schedule: Schedule = field(default_factory=Schedule)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    loss: Loss = field(default_factory=Loss)
+    run: Run = field(default_factory=Run)
+    logging: Logging = field(default_factory=Logging)
 
 
-def _check_keys(given: dict[str, Any], known: list[str], where: str) -> None:
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(known)}."
-            raise SettingError(f"{where} must hold known keys only, but got '{key}'. {hint}")
+_SECTIONS: dict[str, type[Any]] = {
+    f.name: type(getattr(FitConfig(), f.name)) for f in fields(FitConfig) if f.name != "name"
+}
+_KNOWN = {name: [f.name for f in fields(kind)] for name, kind in _SECTIONS.items()}
+_KEYS = ["name", *(f"{section}.{key}" for section, keys in _KNOWN.items() for key in keys)]
+
+
+def _check_key(key: str, where: str) -> None:
+    """Refuse a key like `run.epoch`, naming the nearest known one by its whole or its last part."""
+    if key in _KEYS:
+        return
+    last = {k.rpartition(".")[2]: k for k in reversed(_KEYS)}
+    near = difflib.get_close_matches(key, _KEYS, n=1)
+    near = near or [last[k] for k in difflib.get_close_matches(key.rpartition(".")[2], last, n=1)]
+    hint = f"Did you mean '{near[0]}'?" if near else f"Sections: {', '.join(_SECTIONS)}."
+    raise SettingError(f"{where} must hold known keys only, but got '{key}'. {hint}")
+
+
+def from_dict(data: dict[str, Any], where: str = "the config") -> FitConfig:
+    """Settings from sections of keys; what is left out has its default.
+
+    Raises SettingError for an unknown key, a wrong type or a value out of range.
+    """
+    for section, given in data.items():
+        if section == "name":
+            continue
+        if section not in _SECTIONS or not isinstance(given, dict):
+            _check_key(section, where)
+            raise SettingError(f"{section} must be a section of keys, but got {given!r:.60}.")
+        for key in given:
+            _check_key(f"{section}.{key}", where)
+    parts = {
+        section: kind(**data.get(section, {}))
+        for section, kind in _SECTIONS.items()
+        if kind is not ModelConfig
+    }
+    model = ModelConfig.from_dict({**ModelConfig().to_dict(), **data.get("model", {})})
+    return FitConfig(name=str(data.get("name", "fit")), model=model, **parts)
+
+
+def to_dict(config: FitConfig) -> dict[str, Any]:
+    """Every setting, ready for YAML, JSON and `from_dict`."""
+    return {**asdict(config), "model": config.model.to_dict()}
 
 
 def read(path: Path, overrides: list[str] | None = None) -> FitConfig:
-    """Read a YAML file and apply `key=value` overrides (`model.crop_px=160` reaches the model).
+    """Read a YAML file and apply `section.key=value` overrides.
 
-    Raises SettingError for a missing file, an unknown key or a value out of range.
+    Raises SettingError for a missing file, an unknown key, a wrong type or a value out of range.
     """
     if not path.is_file():
         raise SettingError(f"--config must be a file, but got '{path}'. See train/configs.")
-    data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    for item in overrides or []:
-        key, found, value = item.partition("=")
-        if not found:
-            raise SettingError(f"--set must be key=value, but got '{item}'.")
-        parent, _, child = key.rpartition(".")
-        target = data.setdefault(parent, {}) if parent else data
-        target[child] = yaml.safe_load(value)
-    _check_keys(data, [f.name for f in fields(FitConfig)], path.name)
-    model = data.pop("model", {})
-    _check_keys(model, [f.name for f in fields(ModelConfig)], f"{path.name}: model")
-    default = FitConfig()
-    for key, value in data.items():
-        kind = type(getattr(default, key))
-        if kind is float and isinstance(value, int):
-            data[key] = float(value)
-        elif not isinstance(value, kind):
-            raise SettingError(f"{key} must be of type {kind.__name__}, but got {value!r}.")
-    whole = ModelConfig.from_dict({**ModelConfig().to_dict(), **model})
-    return replace(default, **data, model=whole)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        given = [(key, value(text)) for key, text in map(_override, overrides or [])]
+    except yaml.YAMLError as error:
+        raise SettingError(f"{path.name} must be YAML, but got: {error}") from error
+    if not isinstance(data, dict):
+        raise SettingError(f"{path.name} must hold sections of keys, but got {data!r:.60}.")
+    for key, setting in given:
+        _check_key(key, "--set")
+        section, _, last = key.rpartition(".")
+        (data.setdefault(section, {}) if section else data)[last] = setting
+    return from_dict(data, path.name)
+
+
+def value(text: str) -> Any:
+    """What `text` stands for after `key=`: YAML, and 1e-4 is a number too."""
+    read: Any = yaml.safe_load(text)
+    if isinstance(read, str):
+        with contextlib.suppress(ValueError):
+            return float(read)
+    return read
+
+
+def _override(item: str) -> tuple[str, str]:
+    key, found, value = item.partition("=")
+    if not found:
+        raise SettingError(f"--set must be section.key=value, but got '{item}'.")
+    return key.strip(), value
+
+
+def write(path: Path, config: FitConfig) -> None:
+    """Write every setting, such that `read` gives the same record."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(to_dict(config), sort_keys=False), encoding="utf-8")

@@ -1,0 +1,219 @@
+"""One step of learning: what the loss is, which weights move, and how fast."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
+from torch.optim import Optimizer
+from torch.optim import lr_scheduler as schedules
+
+from dfexplain.models import ModelConfig, VideoModel
+from train.batches import Batch, Row
+from train.config import FitConfig
+
+__all__ = [
+    "Learner",
+    "MaskHead",
+    "Pace",
+    "StepLoss",
+    "average",
+    "channels_last",
+    "choose_weights",
+    "make_optimizer",
+    "mixed_precision",
+    "normalise",
+    "pos_weight",
+    "seed_step",
+]
+
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+
+
+class StepLoss(NamedTuple):
+    """What is made small, its two parts, and how many clips fell on the right side of logit 0."""
+
+    whole: Tensor
+    clips: Tensor
+    cells: Tensor
+    correct: Tensor
+
+
+class MaskHead(nn.Module):
+    """Says for each cell of the last feature map (N, D, h, w) whether it is forged; training only.
+
+    Learning where the blend is sharpens the shared features (Li et al., Face X-ray, CVPR 2020).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.cell = nn.Conv2d(width, 1, kernel_size=1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Logits (N, h, w)."""
+        cells: Tensor = self.cell(maps).squeeze(1)
+        return cells
+
+
+def normalise(clips: Tensor, config: ModelConfig) -> Tensor:
+    """uint8 clips (B, T, 3, S, S) to the model's floats, each frame channels last."""
+    mean = torch.tensor(config.mean, device=clips.device).view(1, 3, 1, 1)
+    std = torch.tensor(config.std, device=clips.device).view(1, 3, 1, 1)
+    frames = (clips.flatten(0, 1).float() / 255.0 - mean) / std
+    return frames.contiguous(memory_format=torch.channels_last).view(clips.shape)
+
+
+def pos_weight(rows: list[Row], config: FitConfig) -> float:
+    """How much a fake weighs against a real one; `auto` makes both classes weigh alike."""
+    if config.loss.pos_weight != "auto":
+        return float(config.loss.pos_weight)
+    fakes = sum(row.label for row in rows)
+    return (len(rows) - fakes) / fakes
+
+
+class Learner(nn.Module):
+    """A model with its loss: one module, so that processes can share its gradients.
+
+    The mask head is there only where there are masks to learn (`loss.mask` above 0).
+    """
+
+    def __init__(self, model: VideoModel, config: FitConfig, weight: float) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+        self.mask: MaskHead | None = None
+        if config.loss.mask:
+            side, was_training = config.model.crop_px, model.training
+            with torch.no_grad():
+                maps = model.eval().encode(torch.zeros(1, config.model.clip_frames, 3, side, side))
+            model.train(was_training)
+            self.mask = MaskHead(maps.shape[2])
+        self.weight: Tensor
+        self.register_buffer("weight", torch.tensor(weight), persistent=False)
+
+    def forward(self, batch: Batch, rng: np.random.Generator) -> StepLoss:
+        """The losses of clips (B, T, 3, S, S) uint8 with labels (B,) and cells (B, G, G)."""
+        clips, labels, cells = normalise(batch.clips, self.config.model), batch.labels, batch.cells
+        if alpha := self.config.augmentation.mixup:
+            share, order = float(rng.beta(alpha, alpha)), rng.permutation(len(labels))
+            clips, labels, cells = (
+                share * x + (1 - share) * x[order] for x in (clips, labels, cells)
+            )
+        maps = self.model.encode(clips)  # (B, t, D, h, w)
+        logits = self.model.decide(maps, frames=clips.shape[1]).logit.float()  # (B,)
+        smooth = self.config.loss.label_smoothing
+        target = labels * (1.0 - smooth) + smooth / 2.0
+        loss = binary_cross_entropy_with_logits(logits, target, pos_weight=self.weight)
+        correct = ((logits > 0) == (labels >= 0.5)).sum()
+        if self.mask is None or not cells.numel():
+            return StepLoss(loss, loss, torch.zeros_like(loss), correct)
+        where = self.mask(maps.flatten(0, 1)).float()  # (B * t, h, w)
+        if where.shape[1:] != cells.shape[1:]:
+            cells = adaptive_avg_pool2d(cells, where.shape[1:])
+        mask_loss = binary_cross_entropy_with_logits(where, cells)
+        return StepLoss(loss + self.config.loss.mask * mask_loss, loss, mask_loss, correct)
+
+
+def channels_last(learner: Learner) -> Learner:
+    """Lay weights out as 2D convolutions are quickest; a network with 3D ones stays as it is."""
+    if all(p.dim() != 5 for p in learner.parameters()):
+        learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return learner
+
+
+def choose_weights(model: VideoModel, config: FitConfig, epoch: int) -> bool:
+    """Let the weights learn that are to learn in this epoch; True while the backbone is frozen."""
+    tune = config.optimiser.tune
+    if tune == "head" or epoch < config.optimiser.freeze_epochs:
+        model.freeze_backbone()
+        return True
+    model.unfreeze_backbone()
+    if tune == "norm":
+        layers = (m for m in model.modules() if isinstance(m, NORMS))
+        chosen = {id(p) for layer in layers for p in layer.parameters(recurse=False)}
+        for parameter in model.backbone_parameters():
+            parameter.requires_grad_(id(parameter) in chosen)
+    return False
+
+
+def make_optimizer(learner: Learner, config: FitConfig) -> Optimizer:
+    """Adam or AdamW over two groups, head and backbone, each with its learning rate."""
+    asked = config.optimiser
+    backbone = list(learner.model.backbone_parameters())
+    those = {id(p) for p in backbone}
+    groups = [
+        {"params": [p for p in learner.parameters() if id(p) not in those], "lr": asked.lr},
+        {"params": backbone, "lr": asked.unfrozen_lr or asked.lr},
+    ]
+    kind = torch.optim.Adam if asked.kind == "adam" else torch.optim.AdamW
+    return kind(groups, lr=asked.lr, weight_decay=asked.weight_decay)
+
+
+class Pace:
+    """The learning rates over `steps` steps: after each step, or after each epoch (plateau)."""
+
+    def __init__(self, optimizer: Optimizer, config: FitConfig, steps: int) -> None:
+        self.plateau: schedules.ReduceLROnPlateau | None = None
+        self.curve: schedules.LRScheduler | None = None
+        asked, steps = config.schedule, max(2, steps)
+        if asked.kind == "one_cycle":
+            peaks = [group["lr"] for group in optimizer.param_groups]
+            self.curve = schedules.OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=0.15)
+        elif asked.kind == "cosine":
+            self.curve = schedules.CosineAnnealingLR(optimizer, T_max=steps)
+        elif asked.kind == "plateau":
+            self.plateau = schedules.ReduceLROnPlateau(
+                optimizer, factor=asked.factor, patience=asked.patience
+            )
+
+    def after_step(self) -> None:
+        """Follow the curve, if there is one."""
+        if self.curve is not None:
+            self.curve.step()
+
+    def after_epoch(self, val_loss: float) -> None:
+        """Slow down if the validation loss stands still."""
+        if self.plateau is not None:
+            self.plateau.step(val_loss)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` takes."""
+        kept = self.curve or self.plateau
+        return {} if kept is None else dict(kept.state_dict())
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another left off."""
+        kept = self.curve or self.plateau
+        if kept is not None:
+            kept.load_state_dict(state)
+
+
+def mixed_precision(wanted: str, device: torch.device) -> torch.dtype:
+    """The type of the forward pass: `auto` halves it on CUDA, in bf16 where the device has it."""
+    if wanted == "auto":
+        if device.type == "cpu":
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[wanted]
+
+
+def seed_step(seed: int, epoch: int, step: int, rank: int) -> np.random.Generator:
+    """Make every random choice of a step (dropout, MixUp) follow from its place in the run alone.
+
+    So a run that was cut needs no state of random numbers to go on.
+    """
+    sequence = np.random.SeedSequence((seed, epoch, step, rank))
+    torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+    return np.random.default_rng(sequence)
+
+
+@torch.no_grad()
+def average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the averaged weights a share of 1 - decay towards the model's."""
+    for old, new in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
+        if old.dtype.is_floating_point:
+            old.lerp_(new, 1.0 - decay)
+        else:
+            old.copy_(new)
