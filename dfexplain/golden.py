@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dfexplain.engine import Engine
 from dfexplain.weights_folder import Golden, Weights
 
-__all__ = ["CROPS", "TOLERANCE", "golden_crops", "make_golden", "verify"]
+__all__ = ["CROPS", "TOLERANCE", "changes", "golden_crops", "make_golden", "verify"]
 
 CROPS = 8
 # EfficientNet-Lite0 was run with 1 and 2 threads, batches of 1 and 8, both memory layouts, with and
@@ -67,6 +67,18 @@ def verify(weights: Weights) -> list[str]:
         f"(saved on {golden.machine}, torch {golden.torch})."
         for i, (was, now) in enumerate(zip(golden.logits, logits, strict=True))
         if not abs(was - now) <= golden.tolerance
+    ]
+
+
+def changes(old: Golden, new: Golden) -> list[str]:
+    """One line for each golden crop that two sets of weights score differently."""
+    if len(old.logits) != len(new.logits):
+        return [f"golden crops: {len(old.logits)} before, {len(new.logits)} now"]
+    allowed = max(old.tolerance, new.tolerance)
+    return [
+        f"golden crop {i}: {was:+.4f} before, {now:+.4f} now"
+        for i, (was, now) in enumerate(zip(old.logits, new.logits, strict=True))
+        if not abs(was - now) <= allowed
     ]
 
 

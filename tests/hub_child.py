@@ -1,4 +1,4 @@
-"""The genuine Hub client in a process of its own, which loads what it is told."""
+"""The genuine Hub client in a process of its own, which loads and pushes what it is told."""
 
 from __future__ import annotations
 
@@ -11,24 +11,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfexplain import hub
+from tests.hub_store import TOKEN
 
 __all__ = ["CHILD", "CROWD", "PATIENT_S", "Child", "child", "environment"]
 
 CHILD = """
 import json, os, sys, time
-from dfexplain import hub
+from dfexplain import hub, publish
 from dfexplain.errors import DfExplainError
+
+def load(**asked):
+    weights = hub.load(**asked)
+    return {"label": weights.label, "sha256": weights.info.sha256, "card": weights.card}
+
+def push(**asked):
+    made = publish.push(**asked)
+    return {"spec": made.spec, "commit": made.commit, "url": made.url, "notes": made.notes}
 
 time.sleep = lambda seconds: None  # the client pauses between its tries
 for line in sys.stdin:
     asked = json.loads(line)
     os.environ["HF_TOKEN"] = asked.pop("token")
-    hub.ANSWER_S = asked.pop("answer_s")
+    hub.ANSWER_S = publish.ANSWER_S = asked.pop("answer_s")
     try:
-        weights = hub.load(**asked)
-        answer = {"label": weights.label, "sha256": weights.info.sha256, "card": weights.card}
+        answer = {"load": load, "push": push}[asked.pop("call")](**asked)
     except DfExplainError as error:
-        answer = {"error": type(error).__name__, "message": str(error)}
+        answer = {"error": type(error).__name__, "code": error.code, "message": str(error)}
     print(json.dumps(answer), flush=True)
 """
 
@@ -69,7 +77,20 @@ class Child:
         answer_s: float = PATIENT_S,
     ) -> dict[str, str]:
         asked = {"spec": spec, "cache_dir": str(cache_dir), "offline": offline}
-        self.ask(**asked, token=token, answer_s=answer_s)
+        self.ask(call="load", **asked, token=token, answer_s=answer_s)
+        return self.answer()
+
+    def push(
+        self,
+        folder: Path,
+        repo: str,
+        *,
+        token: str = TOKEN,
+        answer_s: float = PATIENT_S,
+        **options: object,
+    ) -> dict[str, str]:
+        asked = {"folder": str(folder), "repo": repo, **options}
+        self.ask(call="push", **asked, token=token, answer_s=answer_s)
         return self.answer()
 
     def ask(self, **asked: object) -> None:
@@ -81,6 +102,7 @@ class Child:
         assert self.process.stdout is not None
         answer: dict[str, str] = json.loads(self.process.stdout.readline())
         assert "\n" not in answer.get("message", "")
+        assert TOKEN not in json.dumps(answer)
         return answer
 
 

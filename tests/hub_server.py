@@ -6,7 +6,8 @@
 
 Reading: model info, revision, tree, refs, commits, resolve. Writing: whoami, create, validate-yaml,
 preupload, LFS batch, upload and verify, commit (a stale parent gets 412), tag. Like the real one it
-answers 401 for what a stranger may not see, be it private or missing.
+answers 401 for what a stranger may not see, be it private or missing, and 403 for writing without
+the right to it.
 """
 
 from __future__ import annotations
@@ -34,9 +35,8 @@ DATE = "2026-01-01T00:00:00.000Z"
 class HubServer(Store):
     """The server, on a free port of the loopback interface.
 
-    `faults` maps 'org/name/path' to what goes wrong when that file is fetched: `cut` (the
-    connection ends half-way), `short` (half of the file, as if it were all), `altered` (a bit
-    flipped).
+    What goes wrong with a file 'org/name/path' in `faults`: `cut` (the connection ends half-way),
+    `short` (half of the file, as if it were all), `altered` (a bit flipped).
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ def _entry(path: str, data: bytes, blobs: bool = True) -> dict[str, Any]:
     return entry
 
 
-def _body(data: bytes, start: int, fault: str | None) -> Iterator[bytes]:
+def _body(data: bytes, start: int, fault: str | int | None) -> Iterator[bytes]:
     if fault == "cut":
         yield data[start : len(data) // 2]
         raise ConnectionAbortedError("cut on purpose")
@@ -90,7 +90,11 @@ def _routes(hub: HubServer) -> FastAPI:
 
     @app.middleware("http")
     async def note(request: Request, call_next: Any) -> Any:
-        hub.log.append(f"{request.method} {request.url.path}")
+        call = f"{request.method} {request.url.path}"
+        hub.log.append(call)
+        if call in hub.faults:
+            status = int(hub.faults[call])
+            return JSONResponse({"error": "on purpose"}, status, {"Retry-After": "7"})
         return await call_next(request)
 
     @app.exception_handler(RefusalError)
@@ -107,12 +111,13 @@ def _routes(hub: HubServer) -> FastAPI:
 
     @app.post("/api/repos/create")
     async def create(request: Request) -> JSONResponse:
-        hub.signed_in(request, required=True)
+        hub.may_write(request)
         asked = await request.json()
         name = f"{asked.get('organization') or 'org'}/{asked['name']}"
         status = 409 if name in hub.repos else 200
-        visibility = asked.get("visibility", "private" if asked.get("private") else "public")
-        hub.repos.setdefault(name, Repo(private=visibility == "private"))
+        if name not in hub.repos:
+            hub.repos[name] = Repo(private=asked.get("visibility") == "private")
+            hub.repos[name].add({".gitattributes": b"*.safetensors filter=lfs\n"}, "initial commit")
         return JSONResponse({"url": f"{hub.url}/{name}", "name": name}, status)
 
     @app.post("/api/validate-yaml")
@@ -197,14 +202,22 @@ def _routes(hub: HubServer) -> FastAPI:
 
     @app.post("/api/models/{org}/{name}/preupload/{revision:path}")
     async def preupload(request: Request, org: str, name: str, revision: str) -> dict[str, Any]:
-        hub.signed_in(request, required=True)
-        hub.visible(request, f"{org}/{name}")
+        hub.may_write(request)
+        head = hub.commit_of(request, f"{org}/{name}", revision).files
+        if hub.interrupt is not None:
+            somebody, hub.interrupt = hub.interrupt, None
+            somebody()
         return {
             "files": [
                 {
                     "path": file["path"],
                     "uploadMode": "lfs" if is_lfs(file["path"], file["size"]) else "regular",
                     "shouldIgnore": False,
+                    **(
+                        {"oid": oid(file["path"], head[file["path"]])}
+                        if file["path"] in head
+                        else {}
+                    ),
                 }
                 for file in (await request.json())["files"]
             ]
@@ -212,7 +225,7 @@ def _routes(hub: HubServer) -> FastAPI:
 
     @app.post("/{org}/{name}.git/info/lfs/objects/batch")
     async def batch(request: Request, org: str, name: str) -> dict[str, Any]:
-        hub.signed_in(request, required=True)
+        hub.may_write(request)
         objects = []
         for wanted in (await request.json())["objects"]:
             known = {"oid": wanted["oid"], "size": wanted["size"]}
@@ -238,16 +251,16 @@ def _routes(hub: HubServer) -> FastAPI:
 
     @app.post("/api/models/{org}/{name}/commit/{revision:path}")
     async def commit(request: Request, org: str, name: str, revision: str) -> dict[str, Any]:
-        hub.signed_in(request, required=True)
+        hub.may_write(request)
         repo = hub.visible(request, f"{org}/{name}")
         head = repo.branches.get(revision)
         files = dict(repo.commits[head].files) if head else {}
-        title = ""
+        title = description = ""
         for line in (await request.body()).splitlines():
             item = json.loads(line)
             value = item["value"]
             if item["key"] == "header":
-                title = value["summary"]
+                title, description = value["summary"], value["description"]
                 if value.get("parentCommit") not in (None, head):
                     raise RefusalError(412, "", "A commit has happened since. Please refresh.")
             elif item["key"] == "file":
@@ -256,13 +269,13 @@ def _routes(hub: HubServer) -> FastAPI:
                 files[value["path"]] = hub.blobs[value["oid"]]
             elif item["key"] == "deletedFile":
                 files.pop(value["path"], None)
-        made = repo.add(files, title)
+        made = repo.add(files, title, description)
         url = f"{hub.url}/{org}/{name}/commit/{made.sha}"
         return {"commitOid": made.sha, "commitUrl": url, "hookOutput": ""}
 
     @app.post("/api/models/{org}/{name}/tag/{revision:path}")
     async def tag(request: Request, org: str, name: str, revision: str) -> Response:
-        hub.signed_in(request, required=True)
+        hub.may_write(request)
         made = hub.commit_of(request, f"{org}/{name}", revision)
         asked = (await request.json())["tag"]
         known = hub.repos[f"{org}/{name}"].tags

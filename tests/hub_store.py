@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastapi import Request
 
-__all__ = ["TOKEN", "Commit", "RefusalError", "Repo", "Store", "is_lfs", "oid"]
+__all__ = ["READER", "TOKEN", "Commit", "RefusalError", "Repo", "Store", "is_lfs", "oid"]
 
 TOKEN = "hf_token_of_the_tests"
+# Of somebody who may read what is private, and write nothing.
+READER = "hf_reader_of_the_tests"
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Commit:
     sha: str
     parent: str | None
     title: str
+    description: str
     files: dict[str, bytes]
 
 
@@ -31,11 +35,11 @@ class Repo:
         sha = self.branches.get(revision) or self.tags.get(revision) or revision
         return self.commits.get(sha)
 
-    def add(self, files: dict[str, bytes], title: str) -> Commit:
+    def add(self, files: dict[str, bytes], title: str, description: str = "") -> Commit:
         """A commit on main with these files and no others."""
         parent = self.branches.get("main")
         digest = hashlib.sha1(repr((parent, title, sorted(files.items()))).encode()).hexdigest()
-        commit = Commit(digest, parent, title, dict(files))
+        commit = Commit(digest, parent, title, description, dict(files))
         self.commits[digest] = commit
         self.branches["main"] = digest
         return commit
@@ -61,13 +65,19 @@ def oid(path: str, data: bytes) -> str:
 
 
 class Store:
-    """The Hub's memory. `log` holds 'METHOD path' of each call, `faults` what is to go wrong."""
+    """The Hub's memory.
+
+    `log` holds 'METHOD path' of each call. `faults` maps a file to what goes wrong when it is
+    fetched, and 'METHOD path' to the status that such a call gets instead of an answer. `interrupt`
+    is called once, when a client has begun to upload: somebody else's push.
+    """
 
     def __init__(self) -> None:
         self.url = ""
         self.repos: dict[str, Repo] = {}
         self.blobs: dict[str, bytes] = {}
-        self.faults: dict[str, str] = {}
+        self.faults: dict[str, str | int] = {}
+        self.interrupt: Callable[[], object] | None = None
         self.log: list[str] = []
 
     def publish(
@@ -89,9 +99,15 @@ class Store:
 
     def signed_in(self, request: Request, *, required: bool = False) -> bool:
         header = request.headers.get("authorization")
-        if header not in (None, f"Bearer {TOKEN}") or (required and header is None):
+        known = (None, f"Bearer {TOKEN}", f"Bearer {READER}")
+        if header not in known or (required and header is None):
             raise RefusalError(401, "", "Invalid credentials in Authorization header")
         return header is not None
+
+    def may_write(self, request: Request) -> None:
+        self.signed_in(request, required=True)
+        if request.headers["authorization"] != f"Bearer {TOKEN}":
+            raise RefusalError(403, "", "You don't have the rights to write here")
 
     def commit_of(self, request: Request, name: str, revision: str) -> Commit:
         commit = self.visible(request, name).find(revision)

@@ -18,8 +18,20 @@ from dfexplain import calibration as calibrations
 from dfexplain import hub
 from dfexplain.models import ModelConfig, build
 from dfexplain.structures import Calibration
+from train import card as cards
+from train import card_data
+from train.records import VideoRecord
 
-__all__ = ["CONFIG", "altered_header", "calibration", "files_of", "sealed", "state", "write"]
+__all__ = [
+    "CONFIG",
+    "altered_header",
+    "calibration",
+    "card",
+    "files_of",
+    "sealed",
+    "state",
+    "write",
+]
 
 CONFIG = ModelConfig(backbone="mobilenetv3_small_100", crop_px=64)
 
@@ -44,6 +56,45 @@ def calibration(max_distance: float | None = None) -> Calibration:
         min_face_px=40.0,
         max_distance=max_distance,
     )
+
+
+def card(measured: Calibration, terms: str = "made for the tests") -> str:
+    """A whole model card of weights that were trained on labelled videos."""
+    videos = [VideoRecord(f"{i}.mp4", i % 2, "made", method="swap" * (i % 2)) for i in range(6)]
+    return cards.write(
+        config=CONFIG,
+        calibration=measured,
+        subject=card_data.videos(videos[:4], videos[4:], {"made": terms}),
+        trained=cards.Trained("small", 1, "python -m train fit", (0.75, 0.6, 0.9), 40),
+        slices={"forgery": [cards.Slice("swap", 60, 0.9, None)]},
+        unscored=0,
+        size_bytes=1_000_000,
+        start="Training began with random numbers.",
+    )
+
+
+def publishable(folder: Path, seed: int = 0, calibrated: bool = True) -> Path:
+    """Write a weights folder that may be published."""
+    measured = calibration()
+    hub.save(
+        folder,
+        config=CONFIG,
+        state=state(seed),
+        heat_scale=1.0,
+        card=card(measured),
+        calibration=measured if calibrated else None,
+    )
+    return folder
+
+
+def heatmaps(folder: Path, gain: float, low: float, high: float) -> dict[str, object]:
+    """The content of a heatmaps.json for a weights folder."""
+    return {
+        "weights_sha256": json.loads((folder / "config.json").read_text())["sha256"],
+        "gain": gain,
+        "gain_interval": [low, high],
+        "measured_on": "made-up numbers",
+    }
 
 
 def out_of_distribution(width: int = 576) -> hub.OutOfDistribution:

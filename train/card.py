@@ -1,108 +1,213 @@
-"""The model card that stands in a weights folder: what it was made from and what it is worth."""
+"""The model card that stands in a weights folder: what it was made from and what it is worth.
+
+The front matter carries the metrics as the Hub's model index; the text carries them with their
+intervals. Every number comes from the arguments, and `release_checks` compares both with
+calibration.json before weights are published.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from dfexplain.models import ModelConfig
+from dfexplain.release_checks import METRICS, metrics_of, stated
 from dfexplain.structures import Calibration
-from train.portraits import Portrait
+from train.card_data import Subject
 
-__all__ = ["write"]
-
-
-def _people(portraits: list[Portrait]) -> str:
-    return f"{len(portraits)} portraits of {len({p.identity for p in portraits})} people"
+__all__ = ["Slice", "Trained", "results", "write"]
 
 
-def _share(value: float, interval: tuple[float, float]) -> str:
-    return f"{value:.3f} (95 % interval {interval[0]:.3f} to {interval[1]:.3f})"
+@dataclass(frozen=True)
+class Slice:
+    """The validation videos of one kind: their number, AUC and false-positive rate; the latter two
+    None where a class is missing."""
+
+    name: str
+    videos: int
+    auc: float | None
+    false_positive_rate: float | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How the weights came about: the run's name, its epochs, the command that repeats it, and the
+    AUC of single crops of the validation split with its interval and their number."""
+
+    name: str
+    epochs: int
+    command: str
+    crop_auc: tuple[float, float, float] | None
+    crops: int | None = None
+
+
+def _front_matter(config: ModelConfig, calibration: Calibration, subject: Subject) -> ModelCardData:
+    fakes = int(calibration.labels.sum())
+    counts = {
+        "videos": len(calibration.labels),
+        "real": len(calibration.labels) - fakes,
+        "fake": fakes,
+        "people": calibration.people,
+    }
+    # Terms of research data are no licence that the Hub has a name for.
+    licence_name = "terms-of-the-training-data" if subject.licence == "other" else None
+    return ModelCardData(
+        license=subject.licence,
+        license_name=licence_name,
+        library_name="dfexplain",
+        pipeline_tag="video-classification",
+        tags=["deepfake-detection", subject.tag],
+        model_name=f"dfexplain {config.label}, {subject.title}",
+        eval_results=results(calibration, subject.data_name, subject.data_type, counts),
+    )
+
+
+def results(
+    calibration: Calibration, data_name: str, data_type: str, counts: Mapping[str, int]
+) -> list[EvalResult]:
+    """The Hub's model index: each metric of the calibration, on which data, on how many videos."""
+    return [
+        EvalResult(
+            task_type="video-classification",
+            task_name="Detection of manipulated faces",
+            dataset_type=data_type,
+            dataset_name=data_name,
+            dataset_split="validation",
+            dataset_args=dict(counts),
+            metric_type=key,
+            metric_name=METRICS[key],
+            metric_value=round(value, 4),
+            metric_args={"interval_95": [round(low, 4), round(high, 4)]},
+        )
+        for key, (value, (low, high)) in metrics_of(calibration).items()
+    ]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
+
+
+def _worth(calibration: Calibration, subject: Subject, trained: Trained) -> str:
+    """The table of metrics."""
+    fakes = int(calibration.labels.sum())
+    reals = len(calibration.labels) - fakes
+    words = stated(calibration)
+    rows = [
+        (
+            "AUC, videos",
+            words["roc_auc"],
+            f"{reals} untouched and {fakes} forged {subject.clips} of {calibration.people} people",
+        ),
+        (
+            METRICS["expected_calibration_error"] + " by person",
+            words["expected_calibration_error"],
+            "the same clips",
+        ),
+        (
+            f"{METRICS['false_positive_rate']} ({calibration.threshold:.2f})",
+            words["false_positive_rate"],
+            f"{reals} untouched clips",
+        ),
+        (
+            f"{METRICS['miss_rate']} (at or below {calibration.band_low:.2f})",
+            words["miss_rate"],
+            f"{fakes} forged clips",
+        ),
+    ]
+    if trained.crop_auc is not None:
+        value, low, high = trained.crop_auc
+        on = "crops of the validation split"
+        rows.insert(
+            0,
+            (
+                "AUC, single crops",
+                f"{value:.3f} (95 % interval {low:.3f} to {high:.3f})",
+                on if trained.crops is None else f"{trained.crops} {on}",
+            ),
+        )
+    return _table(("what", "value", "measured on"), rows)
+
+
+def _slices(tables: Mapping[str, Sequence[Slice]], clips: str) -> str:
+    out = []
+    for title, slices in tables.items():
+        rows = [
+            (
+                part.name,
+                str(part.videos),
+                "one class only" if part.auc is None else f"{part.auc:.3f}",
+                "no real ones"
+                if part.false_positive_rate is None
+                else f"{part.false_positive_rate:.3f}",
+            )
+            for part in slices
+        ]
+        header = (title, clips, "AUC", "untouched ones at or above the threshold")
+        if rows:
+            out.append(_table(header, rows))
+    return "\n\n".join(out)
 
 
 def write(
     *,
     config: ModelConfig,
     calibration: Calibration,
-    run_name: str,
-    history: list[dict[str, Any]],
-    by_compression: list[tuple[str, int, float, float]],
-    training: list[Portrait],
-    validation: list[Portrait],
+    subject: Subject,
+    trained: Trained,
+    slices: Mapping[str, Sequence[Slice]],
     unscored: int,
     size_bytes: int,
+    start: str,
 ) -> str:
-    """The card in Markdown, with the Hub's front matter. Every number comes from the arguments."""
-    last = history[-1]
-    fakes = int(calibration.labels.sum())
-    reals = len(calibration.labels) - fakes
-    licences = Counter(p.licence for p in [*training, *validation])
-    slices = "\n".join(
-        f"| {name} | {count} | {value:.3f} | {share:.3f} |"
-        for name, count, value, share in by_compression
-    )
-    terms = "\n".join(f"| {name} | {count} |" for name, count in sorted(licences.items()))
-    crop_auc = _share(last["val_auc"], (last["val_auc_low"], last["val_auc_high"]))
-    return f"""---
-license: apache-2.0
-library_name: dfexplain
-pipeline_tag: video-classification
-tags:
-- deepfake-detection
-- self-blended-images
----
+    """The card in Markdown, with the Hub's front matter.
 
-# dfexplain weights: {config.backbone}, self-blended
+    `slices` holds tables by their title (`H.264 CRF`), `unscored` the number of validation videos
+    without a score, `start` one sentence about the weights that training began with.
+    """
+    tables = _slices(slices, subject.clips)
+    body = f"""
+# dfexplain weights: {config.label}, {subject.title}
 
-A single-frame detector ({config.backbone}, {config.crop_px} px crops, margin
-{config.crop_margin:g}, {size_bytes / 1e6:.1f} MB) that looks for the traces of blending a changed
-face into a picture. It was trained by `python -m train fit --config train/configs/{run_name}.yaml`
-({len(history)} epochs; earlier stages stand at the top of that file) and calibrated by
-`python -m train export`.
+A detector ({config.label}, {config.crop_px} px crops, margin {config.crop_margin:g}, {size_bytes / 1e6:.1f} MB) that looks for
+{subject.looks_for}. The run `{trained.name}` was trained by
+`{trained.command}` ({trained.epochs} epochs) and calibrated by `python -m train export`.
+
+## What it is for
+
+A second look at videos with faces, by a person who decides: dfexplain shows the score with its calibrated probability,
+where in time and where in the face it comes from, and abstains where it was not measured. It is not a verdict about
+a person, and not fit to act on without one who checks.
 
 ## What it was trained on
 
-{_people(training)} for training, {_people(validation)} for validation; no person is in both. Every
-fake was made from these portraits: self-blended images (Shiohara and Yamasaki, CVPR 2022) and aligned
-swaps with colour transfer (Li et al., CVPR 2020). No labelled deepfake was trained on. The backbone
-started from ImageNet weights.
+{subject.trained_on} {start}
 
-| licence of the portraits | portraits |
-|---|---|
-{terms}
+{_table(subject.terms_header, subject.terms)}
 
-Sources and attribution: Face Research Lab London Set (DeBruine and Jones 2017, CC BY 4.0), Canadian
-face set of webmorphR.stim (CC BY 4.0), the lisa set of webmorphR.stim (CC0), official portraits of members of
-the United States Congress (public domain).
+{subject.attribution}
 
 ## What it is worth
 
 All numbers are on people who were not trained on. Chance is an AUC of 0.5.
 
-| what | value | measured on |
-|---|---|---|
-| AUC, single crops | {crop_auc} | {last["val_crops"]} made crops |
-| AUC, videos | {_share(calibration.auc, calibration.auc_interval)} | {reals} untouched and {fakes} forged made clips of {calibration.people} people |
-| ECE, 15 bins, cross-validated by person | {_share(calibration.ece, calibration.ece_interval)} | the same clips |
-| false positives at the threshold ({calibration.threshold:.2f}) | {_share(calibration.false_positive_rate, calibration.false_positive_interval)} | {reals} untouched clips |
-| fakes called "no sign found" (at or below {calibration.band_low:.2f}) | {_share(calibration.miss_rate, calibration.miss_interval)} | {fakes} forged clips |
+{_worth(calibration, subject, trained)}
 
-By compression of the clips, untouched and forged together:
+{tables}
 
-| H.264 CRF | clips | AUC | untouched clips at or above the threshold |
-|---|---|---|---|
-{slices}
-
-{unscored} clips had no face that could be followed and are not in these numbers. Threshold and band
-were chosen on the same clips that they are reported on, so the two rates are optimistic.
+{unscored} {subject.clips} had no face that could be followed and are not in these numbers. Threshold and band were
+chosen on the same videos that they are reported on, so the two rates are optimistic.
 
 The calibration stands on {calibration.measured_on}
-On real video, with fakes of other kinds, a probability may be wrong; faces under {calibration.min_face_px:.0f} px and features unlike the training
-crops get no probability at all. `python -m train evaluate` prints the AUC on labelled clips.
+{subject.limits}; faces under {calibration.min_face_px:.0f} px and features unlike the training crops get no
+probability at all. `python -m train evaluate` prints these numbers on other labelled videos.
 
 ## What it cannot see
 
-Wholly synthetic pictures, lip-sync of single words, animation, voices, edits outside of faces. The
-training portraits are mostly frontal, well lit and of adults; profile views, children, occlusion and
-low light are hardly covered, and error rates by age, sex and skin tone are not measured.
+Wholly synthetic pictures, lip-sync of single words, animation, voices, edits outside of faces.
+{subject.cannot_see}
 """
+    head = _front_matter(config, calibration, subject).to_yaml()
+    return str(ModelCard(f"---\n{head}\n---\n{body}"))

@@ -7,6 +7,7 @@ import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from dfexplain.errors import SettingError
 from dfexplain.models import ModelConfig
 from dfexplain.structures import Calibration, VideoReport
 from dfexplain.weights_folder import OutOfDistribution, Weights
-from train import card
+from train import card, card_data
 from train.clips import draw_recipe, render
 from train.loop import load_checkpoint
 from train.portraits import Portrait
@@ -153,10 +154,8 @@ def calibrate(clips: list[ScoredClip], sha256: str) -> Calibration:
     )
 
 
-def by_compression(
-    clips: list[ScoredClip], threshold: float
-) -> list[tuple[str, int, float, float]]:
-    """Name, number of clips, AUC and false-positive rate of each band of H.264 CRF."""
+def by_compression(clips: list[ScoredClip], threshold: float) -> list[card.Slice]:
+    """AUC and false-positive rate of each band of H.264 CRF that has both classes."""
     out = []
     for low, high in ((18, 23), (24, 29), (30, 36)):
         inside = [c for c in clips if low <= c.crf <= high and c.score is not None]
@@ -164,8 +163,20 @@ def by_compression(
         labels = np.array([c.label for c in inside], np.int64)
         if 0 < labels.sum() < len(labels):
             share = float((scores[labels == 0] >= threshold).mean())
-            out.append((f"{low} to {high}", len(inside), metrics.auc(scores, labels), share))
+            value = metrics.auc(scores, labels)
+            out.append(card.Slice(f"{low} to {high}", len(inside), value, share))
     return out
+
+
+def _trained(state: dict[str, Any]) -> card.Trained:
+    last = state["history"][-1]
+    return card.Trained(
+        name=state["name"],
+        epochs=len(state["history"]),
+        command=f"python -m train fit --config train/configs/{state['name']}.yaml",
+        crop_auc=(last["val_auc"], last["val_auc_low"], last["val_auc_high"]),
+        crops=last.get("val_crops"),
+    )
 
 
 def export(
@@ -214,13 +225,12 @@ def export(
         card=card.write(
             config=config,
             calibration=fitted,
-            run_name=state["name"],
-            history=list(state["history"]),
-            by_compression=by_compression(clips, fitted.threshold),
-            training=train,
-            validation=val,
+            subject=card_data.portraits(train, val),
+            trained=_trained(state),
+            slices={"H.264 CRF": by_compression(clips, fitted.threshold)},
             unscored=sum(c.score is None for c in clips),
             size_bytes=weights_folder_size(draft),
+            start="The backbone started from ImageNet weights.",
         ),
     )
 

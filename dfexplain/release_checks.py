@@ -1,0 +1,161 @@
+"""What must hold before weights may be published: calibrated, reproducible, and honestly described.
+
+Each check raises an error of the tree with its code; what could not be tested is said, not assumed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import huggingface_hub as hf
+import yaml
+
+from dfexplain import golden
+from dfexplain import weights_folder as layout
+from dfexplain.errors import HeatmapsAtChance, NotCalibrated, PushRefused
+from dfexplain.structures import Calibration
+from dfexplain.untrusted import FolderReader
+from dfexplain.weights_folder import Weights
+
+__all__ = ["HEATMAPS", "METRICS", "check", "metrics_of", "stated"]
+
+# What faithfulness tests found about the heatmaps of these very weights; `docs/weights_format.md`.
+HEATMAPS = "heatmaps.json"
+_HEATMAPS_LIMIT = 2**16
+_HEATMAPS_KEYS = {"weights_sha256", "gain", "gain_interval", "measured_on"}
+
+# The metrics that a card's model index may state of the validation videos, with their names.
+METRICS = {
+    "roc_auc": "AUC, videos",
+    "expected_calibration_error": "ECE, 15 bins, cross-validated",
+    "false_positive_rate": "false positives at the threshold",
+    "miss_rate": 'fakes called "no sign found"',
+}
+_ROUND = 4
+_NO_VALUE = re.compile(r"|[-–—?.]+|n/?a|nan|none|null|tbd|unknown", re.IGNORECASE)
+_RULER = re.compile(r":?-+:?")
+
+
+def metrics_of(calibration: Calibration) -> dict[str, tuple[float, tuple[float, float]]]:
+    """Each of METRICS as this calibration measured it: the value and its 95 % interval."""
+    return {
+        "roc_auc": (calibration.auc, calibration.auc_interval),
+        "expected_calibration_error": (calibration.ece, calibration.ece_interval),
+        "false_positive_rate": (
+            calibration.false_positive_rate,
+            calibration.false_positive_interval,
+        ),
+        "miss_rate": (calibration.miss_rate, calibration.miss_interval),
+    }
+
+
+def stated(calibration: Calibration) -> dict[str, str]:
+    """How a card words each of METRICS."""
+    return {
+        key: f"{value:.3f} (95 % interval {low:.3f} to {high:.3f})"
+        for key, (value, (low, high)) in metrics_of(calibration).items()
+    }
+
+
+def check(folder: Path) -> tuple[Weights, list[str]]:
+    """Read weights and check that they may be published; returns what could not be tested.
+
+    Raises WeightsNotFound or WeightsRefused where the folder does not load, NotCalibrated,
+    HeatmapsAtChance, or PushRefused for answers that this machine does not repeat and for a card
+    that is incomplete or states other numbers than calibration.json.
+    """
+    weights = layout.read(folder)
+    if weights.calibration is None:
+        raise NotCalibrated(
+            f"weights must be calibrated to be published, but {weights.uncalibrated_because}. "
+            "Write them with `python -m train export` and validation videos."
+        )
+    differences = golden.verify(weights)
+    if differences:
+        raise PushRefused(
+            f"weights must answer here as they did when they were saved, but got: {differences[0]} "
+            "Export them again with the versions in use."
+        )
+    _check_card(weights.card, weights.calibration)
+    return weights, _check_heatmaps(weights)
+
+
+def _check_card(card: str, calibration: Calibration) -> None:
+    again = "Write it again with `python -m train export`."
+    try:
+        data = hf.ModelCard(card).data
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise PushRefused(
+            f"the card must open with valid front matter, but got {first!r:.120}. {again}"
+        ) from error
+    for key in ("license", "eval_results"):
+        if not data.get(key):
+            raise PushRefused(
+                f"the card must state {key} in its front matter, but lacks it. {again}"
+            )
+    empty = next((row for row in _rows(card) if any(_NO_VALUE.fullmatch(c) for c in row)), None)
+    if empty is not None:
+        raise PushRefused(
+            f"the card must have no empty cell, but got the row '{' | '.join(empty):.120}'. {again}"
+        )
+    measured = metrics_of(calibration)
+    listed = {result.metric_type: result.metric_value for result in data.get("eval_results")}
+    for key, value in listed.items():
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise PushRefused(
+                f"the card must state {key} as a number, but got {value!r:.40}. {again}"
+            )
+    words = stated(calibration)
+    for key, (value, _) in measured.items():
+        if listed.get(key) != round(value, _ROUND):
+            raise PushRefused(
+                f"the card must state the {key} of calibration.json, {value:.{_ROUND}f}, in its "
+                f"model index, but got {listed.get(key)!r:.40}. {again}"
+            )
+        if words[key] not in card:
+            raise PushRefused(
+                f"the card must state the {key} of calibration.json, {words[key]}, but does not. "
+                f"{again}"
+            )
+
+
+def _rows(card: str) -> list[list[str]]:
+    """The cells of each row of each table in the card, without the lines that rule a header off."""
+    lines = [line.strip() for line in card.splitlines() if line.strip().startswith("|")]
+    rows = [[cell.strip() for cell in line[1:].removesuffix("|").split("|")] for line in lines]
+    return [row for row in rows if not all(_RULER.fullmatch(cell) for cell in row)]
+
+
+def _check_heatmaps(weights: Weights) -> list[str]:
+    reader = FolderReader(
+        weights.folder,
+        {HEATMAPS: _HEATMAPS_LIMIT},
+        label=weights.label,
+        inside=weights.folder,
+        remedy="Measure the heatmaps of these weights again.",
+    )
+    data = reader.bytes_of(HEATMAPS)
+    if data is None:
+        return [f"The heatmaps are not tested: {weights.label} came without {HEATMAPS}."]
+    found = reader.json_object(HEATMAPS, data)
+    if found.keys() != _HEATMAPS_KEYS:
+        raise reader.refusal(HEATMAPS, f"hold {sorted(_HEATMAPS_KEYS)}", f"{sorted(found)!r:.120}")
+    if found["weights_sha256"] != weights.info.sha256:
+        raise reader.refusal(
+            HEATMAPS, f"belong to the weights {weights.info.sha256}", "those of other weights"
+        )
+    interval = found["gain_interval"]
+    numbers = [found["gain"], *(interval if isinstance(interval, list) else [])]
+    if len(numbers) != 3 or not all(type(n) in (int, float) for n in numbers):
+        raise reader.refusal(HEATMAPS, "hold a gain and its interval", f"{numbers!r:.60}")
+    gain, low, high = numbers
+    if not low > 0.0:
+        raise HeatmapsAtChance(
+            f"heatmaps must be better than random ones to be published, but got a gain of "
+            f"{gain:.3f} (95 % interval {low:.3f} to {high:.3f}). Train further, or look at what "
+            "the heatmaps show."
+        )
+    return []

@@ -1,0 +1,83 @@
+"""What keeps weights from being published, before the Hub is asked anything."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from dfexplain.errors import NotCalibrated, PushRefused, WeightsRefused
+from dfexplain.release_checks import check
+from tests import small_weights as small
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small.publishable(tmp_path_factory.mktemp("weights") / "mine")
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    """A copy of the folder, to be spoilt."""
+    return small.write(tmp_path / "mine", small.files_of(folder))
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"weights_sha256": "0" * 64}, "heatmaps.json .* must belong to the weights"),
+        ({"gain": "high"}, "a gain and its interval"),
+        ({"gain_interval": [0.1]}, "a gain and its interval"),
+        ({"further": 1}, "heatmaps.json .* must hold"),
+    ],
+)
+def test_heatmap_evidence_is_checked(copy: Path, changed: dict[str, object], says: str) -> None:
+    text = json.dumps(small.heatmaps(copy, 0.1, 0.05, 0.2) | changed)
+    (copy / "heatmaps.json").write_text(text)
+    with pytest.raises(WeightsRefused, match=says):
+        check(copy)
+
+
+def test_answers_that_this_machine_does_not_repeat_stay_here(copy: Path) -> None:
+    golden = json.loads((copy / "golden.json").read_text())
+    golden["logits"][3] += 1.0
+    (copy / "golden.json").write_text(json.dumps(golden))
+    with pytest.raises(PushRefused, match="golden crop 3 must score"):
+        check(copy)
+
+
+def test_a_calibration_of_other_weights_is_none(copy: Path) -> None:
+    values = json.loads((copy / "calibration.json").read_text()) | {"weights_sha256": "0" * 64}
+    (copy / "calibration.json").write_text(json.dumps(values))
+    with pytest.raises(NotCalibrated, match="measured with other weights"):
+        check(copy)
+
+
+def alter(text: str, pattern: str, new: str) -> str:
+    altered, count = re.subn(pattern, new, text, count=1, flags=re.MULTILINE)
+    assert count == 1
+    return altered
+
+
+@pytest.mark.parametrize(
+    ("pattern", "new", "says"),
+    [
+        (r"made for the tests", "", r"no empty cell, but got the row 'made \| \|"),
+        (r"made for the tests", "n/a", "no empty cell"),
+        (r"^license: .*\n", "", "must state license"),
+        (r"^model-index:(.|\n)*?^---\n", "---\n", "must state eval_results"),
+        (r"\A---\n", "---\n[\n", "valid front matter"),
+        (r"value: 0\.\d+", "value: 0.999", "state the roc_auc of calibration.json"),
+        (r"value: 0\.\d+", "value: .nan", "state roc_auc as a number"),
+        (r"0\.\d+( \(95 % interval [\d. to]+\) \| 60 unt)", r"0.999\1", "state the roc_auc of"),
+    ],
+)
+def test_a_card_that_is_not_whole_is_not_published(
+    copy: Path, pattern: str, new: str, says: str
+) -> None:
+    card = (copy / "README.md").read_text("utf-8")
+    (copy / "README.md").write_text(alter(card, pattern, new), "utf-8")
+    with pytest.raises(PushRefused, match=says):
+        check(copy)

@@ -1,0 +1,131 @@
+"""What a model card says about its data: portraits with made forgeries, or labelled videos."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from train.portraits import Portrait
+from train.records import VideoRecord
+
+__all__ = ["TERMS", "Subject", "portraits", "videos"]
+
+# Data sets that are handed out on conditions; the names are those of train/importers.
+TERMS = {
+    **dict.fromkeys(
+        ("celeb-df", "celeb-df-v1", "celeb-df-v2"),
+        "terms of use of its authors, accepted on request (Li et al., CVPR 2020)",
+    ),
+    "dfdc": "licence of the challenge, accepted on download (Dolhansky et al., 2020)",
+    "faceforensics": "terms of use of its authors, accepted on request (Rössler et al., ICCV 2019)",
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a card says about the data: words that differ between the kinds of training.
+
+    `data_name` and `data_type` name the validation data in the model index, `terms` has one row
+    for each licence or data set, under the titles `terms_header`.
+    """
+
+    title: str
+    tag: str
+    licence: str
+    looks_for: str
+    data_name: str
+    data_type: str
+    trained_on: str
+    terms_header: tuple[str, ...]
+    terms: tuple[tuple[str, ...], ...]
+    attribution: str
+    clips: str
+    limits: str
+    cannot_see: str
+
+
+def _people(portraits: Sequence[Portrait]) -> str:
+    return f"{len(portraits)} portraits of {len({p.identity for p in portraits})} people"
+
+
+def portraits(training: Sequence[Portrait], validation: Sequence[Portrait]) -> Subject:
+    """The subject of weights that were trained on forgeries made from portraits."""
+    licences = Counter(p.licence for p in [*training, *validation])
+    return Subject(
+        title="self-blended",
+        tag="self-blended-images",
+        licence="apache-2.0",
+        looks_for="the traces of blending a changed face into a picture",
+        data_name="Made clips of validation portraits",
+        data_type="made-clips-of-portraits",
+        trained_on=(
+            f"{_people(training)} for training, {_people(validation)} for validation; no person is "
+            "in both. Every fake was made from these portraits: self-blended images (Shiohara and "
+            "Yamasaki, CVPR 2022) and aligned swaps with colour transfer (Li et al., CVPR 2020). "
+            "No labelled deepfake was trained on."
+        ),
+        terms_header=("licence of the portraits", "portraits"),
+        terms=tuple((name, str(count)) for name, count in sorted(licences.items())),
+        attribution=(
+            "Sources and attribution: Face Research Lab London Set (DeBruine and Jones 2017, "
+            "CC BY 4.0), Canadian face set of webmorphR.stim (CC BY 4.0), the lisa set of "
+            "webmorphR.stim (CC0), official portraits of members of the United States Congress "
+            "(public domain)."
+        ),
+        clips="made clips",
+        limits="On real video, with fakes of other kinds, a probability may be wrong",
+        cannot_see=(
+            "The training portraits are mostly frontal, well lit and of adults; profile views, "
+            "children, occlusion and low light are hardly covered, and error rates by age, sex and "
+            "skin tone are not measured."
+        ),
+    )
+
+
+def videos(
+    training: Iterable[VideoRecord],
+    validation: Iterable[VideoRecord],
+    terms: Mapping[str, str],
+    licence: str = "other",
+) -> Subject:
+    """The subject of weights that were trained on labelled videos.
+
+    `terms` says under which terms each data set was handed out, beside those that TERMS knows. One
+    without terms gets an empty cell, with which the weights cannot be published.
+    """
+    train, val = list(training), list(validation)
+    names = sorted({v.dataset for v in [*train, *val]})
+    known = TERMS | dict(terms)
+    rows = []
+    for name in names:
+        counts = [Counter(v.label for v in split if v.dataset == name) for split in (train, val)]
+        numbers = [f"{c[0]} real, {c[1]} fake" for c in counts]
+        rows.append((name, known.get(name, ""), *numbers))
+    methods = Counter(v.method for v in train if v.label == 1 and v.method)
+    kinds = ", ".join(f"{name} ({count})" for name, count in sorted(methods.items()))
+    return Subject(
+        title="labelled videos",
+        tag="labelled-deepfakes",
+        licence=licence,
+        looks_for="what tells the forged videos of its training data from the real ones",
+        data_name=f"Validation split of {' + '.join(names)}",
+        data_type="-".join(names),
+        trained_on=(
+            f"{len(train)} labelled videos for training, {len(val)} for validation. People, and "
+            "videos made from one source, are never on both sides."
+            + (f" Forgeries trained on: {kinds}." if kinds else "")
+        ),
+        terms_header=("data set", "terms", "training videos", "validation videos"),
+        terms=tuple(rows),
+        attribution=(
+            "The videos are not part of these weights. Whoever uses the weights has to keep to the "
+            "terms of the data sets that they were made from."
+        ),
+        clips="validation videos",
+        limits="On videos from elsewhere, with other forgeries, a probability may be wrong",
+        cannot_see=(
+            "Forgeries, codecs, cameras and people unlike those of the data sets are not covered, "
+            "and error rates by age, sex and skin tone are not measured."
+        ),
+    )
