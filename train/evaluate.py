@@ -10,7 +10,7 @@ import dataclasses
 import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +101,25 @@ _KINDS: dict[str, Callable[[ScoredVideo], str]] = {
 }
 
 
+def _parts(
+    kept: Sequence[ScoredVideo], labels: NDArray[np.int64]
+) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Kind, name and members (N,) of each slice, where a kind tells videos apart at all."""
+    for kind, of in _KINDS.items():
+        names = np.array([of(s) for s in kept])
+        # The reals belong to every method.
+        told = names[labels == 1] if kind == "method" else names
+        found = sorted(set(told.tolist()), key=lambda n: (_first_number(n, kind), n))
+        for name in found if len(found) > 1 else ():
+            inside = names == name
+            yield kind, name, inside | (labels == 0) if kind == "method" else inside
+
+
+def _first_number(name: str, kind: str) -> int:
+    """Face sizes are sorted by size and not as words."""
+    return int(name.split()[0].rstrip("+")) if kind == "face size" and name else 0
+
+
 def evaluate(
     scored: Sequence[ScoredVideo],
     *,
@@ -139,18 +158,10 @@ def evaluate(
             scores[chosen], labels[chosen], groups[chosen], threshold, calibration, resamples, only
         )
 
-    slices = []
-    for kind, of in _KINDS.items():
-        names = [of(s) for s in kept]
-        found = sorted(
-            {n for n, s in zip(names, kept, strict=True) if kind != "method" or s.record.label}
-        )
-        for one in found if len(found) > 1 else ():
-            inside = [
-                n == one or (kind == "method" and y == 0)
-                for n, y in zip(names, labels.tolist(), strict=True)
-            ]
-            slices.append(Slice(kind, one or "unknown", level(np.flatnonzero(inside), IN_SLICES)))
+    slices = tuple(
+        Slice(kind, name or "unknown", level(np.flatnonzero(inside), IN_SLICES))
+        for kind, name, inside in _parts(kept, labels)
+    )
     rows = np.repeat(np.arange(len(kept)), [len(s.frame_logits) for s in kept])
     frames = np.concatenate([s.frame_logits for s in kept])
     undecided = None
@@ -162,7 +173,7 @@ def evaluate(
         name=name,
         video=video,
         frame=measure(frames, labels[rows], groups[rows], threshold, calibration, resamples),
-        slices=tuple(slices),
+        slices=slices,
         chance={n: c for n in video.measures if (c := chance(n, video.prevalence)) is not None},
         threshold=threshold,
         method=None if calibration is None else calibration.method,

@@ -51,6 +51,10 @@ class Level:
         return self.fake / self.n
 
 
+# Not shares of anything: their intervals stay as the bootstrap gives them.
+_LOSSES = ("log_loss", "log_loss_1e-15", "log_loss_balanced", "brier")
+
+
 def chance(name: str, prevalence: float) -> float | None:
     """What answering without looking at the videos reaches; None where that says nothing.
 
@@ -147,6 +151,12 @@ def measure(
     # One group, or one class, gives no second draw to compare with.
     if distinct > 1 and 0 < fakes < len(labels):
         intervals = metrics.bootstrap_intervals(known, labels, groups, resamples=resamples)
+    reals_in, fakes_in = (len(np.unique(groups[labels == k])) for k in (0, 1))
+    for name, (low, high) in intervals.items():
+        if low == high and values[name] in (0.0, 1.0) and name not in _LOSSES:
+            # No resample differs where all are right: as many groups allow so much (Wilson).
+            count = min(reals_in, fakes_in)
+            intervals[name] = metrics.wilson_interval(values[name] * count, count)
     measures = {
         name: Measure(values[name], *intervals.get(name, (None, None)))
         if name in known

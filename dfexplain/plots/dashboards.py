@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from dfexplain import calibration, metrics
@@ -48,8 +49,8 @@ def _roc(judged: Judged) -> Panel:
             ax.scatter(*spot, s=40, color=PALETTE["fake"], zorder=3, linewidths=0)
             label = f"threshold\nFPR {spot[0]:.3f}, TPR {spot[1]:.3f}"
             ax.annotate(
-                label, spot, (10, -4), textcoords="offset points", va="top", color=INK,
-                fontsize=POINTS - 1,
+                label, spot, (10, 4), textcoords="offset points", color=INK, fontsize=POINTS - 1,
+                va="bottom" if spot[1] < 0.3 else "top",
             )  # fmt: skip
         ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
         titled(figure, judged, _with_interval("AUC", judged.auc))
@@ -111,22 +112,23 @@ def _confusion(judged: Judged) -> Panel:
             spine.set_visible(False)
         for row in (0, 1):
             for column in (0, 1):
-                colour = PALETTE[rows[column]]
-                alpha = 0.08 + 0.62 * float(share[row, column])
+                # Mixed with white and not transparent: black letters read on it on any page.
+                tint = 0.12 + 0.5 * float(share[row, column])
+                colour = 1.0 - tint * (1.0 - np.array(to_rgb(PALETTE[rows[column]])))
                 ax.fill_between(
                     [column - 0.48, column + 0.48], row - 0.48, row + 0.48, color=colour,
-                    alpha=alpha, linewidth=0,
+                    linewidth=0,
                 )  # fmt: skip
                 low, high = metrics.wilson_interval(count[row, column], count[row].sum())
-                ax.annotate(
-                    f"{count[row, column]}", (column, row - 0.06), ha="center", va="center",
-                    color="black" if alpha > 0.4 else INK, fontsize=POINTS + 11,
-                )  # fmt: skip
-                ax.annotate(
-                    f"{share[row, column]:.1%} ({low:.1%} to {high:.1%})", (column, row + 0.2),
-                    ha="center", va="center", color="black" if alpha > 0.4 else INK,
-                    fontsize=POINTS - 1,
-                )  # fmt: skip
+                told = f"{share[row, column]:.1%} ({low:.1%} to {high:.1%})"
+                for text, below, size in (
+                    (f"{count[row, column]}", -0.06, POINTS + 11),
+                    (told, 0.2, POINTS - 1),
+                ):
+                    ax.annotate(
+                        text, (column, row + below), ha="center", va="center", color="black",
+                        fontsize=size,
+                    )  # fmt: skip
         ax.set(xlim=(-0.5, 1.5), ylim=(1.5, -0.5), aspect="equal")
         ax.set_xticks([0, 1], rows)
         ax.set_yticks([0, 1], rows)
@@ -169,7 +171,7 @@ def _bars(judged: Judged) -> Panel:
         ax.set(xlim=(0, 1.15), ylim=(len(known) - 0.4, -0.6))
         ax.set_xticks(np.arange(0, 1.01, 0.2))
         ax.tick_params(axis="y", length=0)
-        titled(figure, judged, "thin line: 95 % interval; upright stroke: chance")
+        titled(figure, judged, "line: 95 % interval; upright stroke: chance")
         return figure
 
     fields = ("name", "value", "low", "high", "chance")
