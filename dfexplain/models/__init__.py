@@ -5,6 +5,7 @@ from dfexplain.models.config import ModelConfig
 from dfexplain.models.frame import FrameModel, FrameOutput
 from dfexplain.models.mobilenet import DeepFakeMobileNet
 from dfexplain.models.registry import ARCHITECTURES, build
+from dfexplain.models.table import parameter_table, parameter_text, size_of
 
 __all__ = [
     "ARCHITECTURES",
@@ -16,4 +17,7 @@ __all__ = [
     "ModelOutput",
     "VideoModel",
     "build",
+    "parameter_table",
+    "parameter_text",
+    "size_of",
 ]

@@ -55,7 +55,7 @@ class VideoModel(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, clips: Tensor) -> Tensor:
-        """Clips (B, T, 3, S, S) to the last feature maps (B, t, D, h, w); t is T or divides it."""
+        """Clips (B, T, 3, S, S) to the last feature maps (B, t, D, h, w), t at most T."""
 
     @abstractmethod
     def decide(self, maps: Tensor, frames: int) -> ModelOutput:
@@ -73,7 +73,7 @@ class VideoModel(nn.Module, ABC):
         Evidence is activation times the gradient of the frames' logits, summed over channels and
         not over places (HiResCAM: Draelos and Carin 2020, eq. 5), times the number of places. So a
         map's mean is in logits, and for a linear head on pooled features it is the logit less the
-        bias, as in `FrameModel`. Maps that stand for several frames are repeated for each of them.
+        bias, as in `FrameModel`. A map that stands for several frames is repeated for each of them.
         """
         maps = self.encode(clips)
         # A recurrent network's backward pass in evaluation is not offered by cuDNN.
@@ -81,13 +81,13 @@ class VideoModel(nn.Module, ABC):
             maps = maps.detach().requires_grad_()
             output = self.decide(maps, clips.shape[1])
             (gradient,) = torch.autograd.grad(output.frame_logits.sum(), maps)
-        repeats = clips.shape[1] // maps.shape[1]
-        scale = maps.shape[3] * maps.shape[4] / repeats
-        evidence = (maps.detach() * gradient).sum(dim=2) * scale
+        _, times, _, height, width = maps.shape
+        frames = clips.shape[1]
+        evidence = (maps.detach() * gradient).sum(dim=2) * (height * width * times / frames)
+        # Frame k lies in the map of time k * t // T.
+        seen_in = torch.arange(frames, device=maps.device) * times // frames
         return Explained(
-            output.frame_logits.detach(),
-            evidence.repeat_interleave(repeats, dim=1),
-            output.features.detach(),
+            output.frame_logits.detach(), evidence[:, seen_in], output.features.detach()
         )
 
     def backbone_parameters(self) -> Iterator[nn.Parameter]:

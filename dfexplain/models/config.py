@@ -122,8 +122,6 @@ class ModelConfig:
 
     def _cell_px(self) -> int:
         """What the side of a crop must be a multiple of: models that cut it into patches."""
-        if self.architecture == "mvit_v2_s":
-            return 32
         if self.architecture in OF_A_BACKBONE:
             return {"vit": 16, "deit": 16, "swin": 32}.get(self.backbone.partition("_")[0], 1)
         return 1
