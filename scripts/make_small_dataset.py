@@ -149,13 +149,18 @@ def forged(clip: Clip) -> Image:
 
 
 def frames(clip: Clip) -> Iterator[Image]:
-    """The frames (H, W, 3): a fake moves otherwise than its original."""
+    """The frames (H, W, 3): a fake moves otherwise than its original, in the same light.
+
+    Light and mirroring are the clip's own, so that few people give many kinds of pictures.
+    """
+    scene = np.random.default_rng((SEED, clip.number))
+    gains, mirrored = scene.uniform(0.8, 1.2, 3) * scene.uniform(0.85, 1.1), scene.random() < 0.5
     rng = np.random.default_rng((SEED, clip.number, int(bool(clip.method))))
     mover = MovingPortrait(clip.person, size=SIZE, face_px=FACE_PX, rng=rng)
     picture = mover.prepare(forged(clip) if clip.method else clip.person.rgb)
     for number in range(FRAMES):
         rgb = mover.frame(picture, number / FPS, cv2.BORDER_REFLECT_101).astype(np.float32)
-        rgb += rng.normal(0.0, 1.5, rgb.shape)
+        rgb = (rgb[:, ::-1] if mirrored else rgb) * gains + rng.normal(0.0, 1.5, rgb.shape)
         yield np.asarray(np.clip(np.round(rgb), 0, 255), np.uint8)
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "crop_hashes",
     "frame_hash",
     "raise_first",
+    "report",
     "video_hashes",
 ]
 
@@ -221,6 +222,23 @@ def _one_class(videos: Mapping[str, list[VideoRecord]]) -> list[Finding]:
             message = f"{name} must hold real and fake videos, but holds {real} real, {fake} fake"
             findings.append(Finding("DFX003", message, (name,)))
     return findings
+
+
+def report(findings: Sequence[Finding]) -> dict[str, object]:
+    """The audit as plain data: counts by code, and every finding with its two videos."""
+    return {
+        "counts": {code: sum(f.code == code for f in findings) for code in ERRORS},
+        "findings": [
+            {
+                "code": f.code,
+                "message": f.message,
+                "splits": list(f.splits),
+                "videos": [v.key for v in (f.first, f.second) if v is not None],
+                "official": f.official,
+            }
+            for f in findings
+        ],
+    }
 
 
 def raise_first(findings: Sequence[Finding], *, allow_official: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ __all__ = [
 
 UNLABELLED = "metadata_unlabelled.csv"
 DROPPED = "metadata_dropped.csv"
+AUDIT = "leaks.json"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ def split_tables(request: SplitRequest, *, say: Callable[[str], object] = print)
     """Split, refuse leaks, write the tables into `request.out`; say what was reached.
 
     Tables of splits that were not asked for are removed: they would be of an earlier split. Raises
-    DataError (IdentityLeak, SourceLeak, OneClassFold among them) before anything is written.
+    DataError (IdentityLeak, SourceLeak, OneClassFold among them) before any table is written; the
+    whole audit is in leaks.json either way.
     """
     videos, crops = _read(request, say)
     if crops:
@@ -123,6 +126,9 @@ def split_tables(request: SplitRequest, *, say: Callable[[str], object] = print)
     findings = leaks.audit(
         result.videos, _hashes(request, result, crops), most_bits=request.most_bits
     )
+    request.out.mkdir(parents=True, exist_ok=True)
+    told = json.dumps(leaks.report(findings), indent=2) + "\n"
+    (request.out / AUDIT).write_text(told, encoding="utf-8")
     for finding in findings[:5]:
         say(f"{finding.code}{' (published so)' if finding.official else ''}: {finding.message}")
     leaks.raise_first(findings, allow_official=request.allow_official_leaks)

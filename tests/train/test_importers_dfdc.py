@@ -57,6 +57,9 @@ def test_a_planted_leak_is_refused(tmp_path: Path) -> None:
         split_tables(SplitRequest(input_dir=root, out=tmp_path, into=("train", "test")))
     assert refused.value.code == "DFX002"
     assert not list(tmp_path.glob("*.csv"))
+    audit = json.loads((tmp_path / "leaks.json").read_text())
+    assert audit["counts"] == {"DFX001": 0, "DFX002": 1, "DFX003": 0}
+    assert [v[-8:] for v in audit["findings"][0]["videos"]] == ["aaaa.mp4", "bbbb.mp4"]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +101,7 @@ def test_the_flags_of_seed_0_write_its_three_tables(tmp_path: Path) -> None:
         split_ratio=0.5,
     )
     split_tables(request, say=said.append)
-    tables = {p.name: read_split(p) for p in (tmp_path / "out").iterdir()}
+    tables = {p.name: read_split(p) for p in (tmp_path / "out").glob("*.csv")}
     assert sorted(tables) == ["metadata_test.csv", "metadata_train.csv", "metadata_val.csv"]
     assert sum(len(rows) for rows in tables.values()) == 36
     assert said[0] == "1 videos without a crop are left out"

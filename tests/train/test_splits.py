@@ -149,7 +149,7 @@ def test_a_second_split_leaves_no_table_of_the_first(tmp_path: Path) -> None:
     split_tables(SplitRequest(**base), say=lambda _: None)  # type: ignore[arg-type]
     split_tables(SplitRequest(**base, into=("train", "val")), say=lambda _: None)  # type: ignore[arg-type]
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
-    assert names == ["metadata_train.csv", "metadata_val.csv"]
+    assert names == ["leaks.json", "metadata_train.csv", "metadata_val.csv"]
     with pytest.raises(SettingError, match="has none"):
         split_tables(SplitRequest(out=tmp_path))
     with pytest.raises(SettingError, match="given alone"):
