@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from dfexplain import calibration, hub, metrics
+from dfexplain.engine import Engine
 from dfexplain.errors import DataError, GateMissed, OneClassFold, SettingError
 from tests import small_weights as small
 from tests.train.crops_table import made_scores, table
 from train import eval_report, robustness
 from train.__main__ import main
+from train.checkpoints import save_checkpoint
 from train.evaluate import EvalResult, Gate, compare, evaluate, groups_of
 from train.measures import Measure
 from train.records import VideoRecord, write_crops
@@ -297,13 +299,74 @@ def test_several_tables_give_the_table_across_data_sets(
     assert page.count("\n") == 4
 
 
+@cache
+def a_run(root: Path) -> Path:
+    """A run whose random weights happen to find the drawn fakes: its head is turned if need be."""
+    state = {name: tensor.clone() for name, tensor in small.state().items()}
+    scored = score_crops(Engine(small.CONFIG, state), table(root, videos=6), root)
+    scores = np.array([s.score for s in scored])
+    if scores[1::2].mean() < scores[::2].mean():
+        state |= {name: -state[name] for name in ("head.weight", "head.bias")}
+    kept = {"averaged": state, "config": small.CONFIG.to_dict()}
+    save_checkpoint(root / "run", "best", kept)
+    return root / "run"
+
+
+def test_a_run_is_measured_with_the_threshold_of_validation_crops(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    val = [
+        replace(
+            r,
+            video=replace(
+                r.video, path=f"val/{r.video.path}", identities=("v" + r.video.identities[0],),
+                source_id="",
+            ),
+        )
+        for r in table(made, videos=6)
+    ]  # fmt: skip
+    write_crops(made / "metadata_val.csv", val)
+    run = ["evaluate", "--run", str(a_run(made)), "--val-csv", str(made / "metadata_val.csv")]
+    run += ["--resamples", "20", "--out", str(tmp_path)]
+    # Alone they are the validation dashboard; a fit to themselves is no probability to measure.
+    assert main(run) == 0
+    told = capsys.readouterr().out
+    assert "metadata_val: 6 of 6 videos" in told
+    assert "held-out groups: temperature 0." in told
+    assert {p.name for p in tmp_path.glob("*.png")} == SIX
+    alone = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert "accuracy@threshold" in alone["video"]["measures"]
+    assert "log_loss" not in alone["video"]["measures"]
+    # With a test table they give it its threshold and its probabilities.
+    assert main([*run, "--test-csv", str(made / "metadata_test.csv")]) == 0
+    assert {p.name for p in tmp_path.glob("*.png")} == EIGHT
+    test = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert test["name"] == "metadata_test"
+    assert test["threshold"] == alone["threshold"]
+    assert test["method"] in ("temperature", "platt", "isotonic")
+    assert test["video"]["measures"]["log_loss"]["value"] > 0
+
+
+def test_other_weights_are_compared_video_by_video(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = str(weights_folder(made))
+    run = ["evaluate", "--weights", same, "--against", same, "--resamples", "20"]
+    assert main([*run, "--csv", str(made / "metadata_test.csv"), "--out", str(tmp_path)]) == 0
+    assert "auc +0.000 (+0.000 to +0.000), p = 1" in capsys.readouterr().out
+    assert "## Against other weights" in (tmp_path / "results.md").read_text("utf-8")
+
+
 def test_options_that_do_not_go_together_are_refused(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = ["--weights", str(weights_folder(made))]
     assert main(["evaluate", *weights, "--robustness", "--data", str(made)]) == 2
     assert "--robustness must come with --csv" in capsys.readouterr().err
-    assert main(["evaluate", "--run", str(made), "--data", str(made)]) == 2
+    assert main(["evaluate", "--run", str(a_run(made)), "--data", str(made)]) == 2
+    assert "must hold clips.csv" in capsys.readouterr().err
+    (made / "clips.csv").write_text("file,label,original\na.mp4,0,\n", encoding="utf-8")
+    assert main(["evaluate", "--run", str(a_run(made)), "--data", str(made)]) == 2
     assert "--run must come with --csv" in capsys.readouterr().err
     same = ["--csv", str(made / "metadata_test.csv"), "--val-csv", str(made / "metadata_test.csv")]
     assert main(["evaluate", *weights, *same]) == 2

@@ -2,7 +2,8 @@
 
 Scores crops tables (--csv), videos (--videos) or the labelled clips (--data), prints every number
 that counts with its interval beside the chance line, and writes the dashboard with --out. Several
-tables give the table across data sets as well.
+tables give the table across data sets as well. Validation crops (--val-csv) calibrate weights that
+are not, or are measured themselves where nothing else is named.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from typing import TYPE_CHECKING
 from dfexplain.errors import SettingError
 
 if TYPE_CHECKING:
+    from dfexplain.comparison import Comparison
     from dfexplain.engine import Engine
     from dfexplain.hub import Weights
     from dfexplain.structures import Calibration
+    from train.evaluate import EvalResult
+    from train.robustness import RobustnessRow
     from train.scores import ScoredVideo
 
 HELP = "measure weights or a run on labelled videos, with figures"
@@ -31,18 +35,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--run", type=Path, help="folder of a run: its averaged weights")
     parser.add_argument("--checkpoint", default="best", help="of the run [%(default)s]")
     parser.add_argument(
-        "--val-csv", type=Path, help="crops to calibrate a run on and to choose its threshold"
+        "--val-csv",
+        type=Path,
+        help="validation crops: they give a calibration and threshold, or alone are measured",
     )
     parser.add_argument("--against", metavar="WEIGHTS", help="compare with these, video by video")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--csv", type=Path, nargs="+", help="tables of crops of labelled videos")
+    source.add_argument(
+        "--csv", "--test-csv", type=Path, nargs="+", help="tables of crops of labelled videos"
+    )
     source.add_argument("--videos", type=Path, help="table of labelled videos")
     source.add_argument("--data", type=Path, help="folder with clips.csv [DFEXPLAIN_DATA]")
     parser.add_argument("--image-root", type=Path, help="folder of the crops [that of the table]")
     parser.add_argument("--video-root", type=Path, help="folder of the videos [that of the table]")
     parser.add_argument("--out", type=Path, help="folder to write, such as outputs/test_figs")
     parser.add_argument(
-        "--dashboard", choices=("val", "test"), default="test", help="6 or 8 figures [test]"
+        "--dashboard", choices=("val", "test"), help="6 or 8 figures [val for --val-csv alone]"
     )
     parser.add_argument(
         "--robustness", action="store_true", help="also score the crops worn, by degrees"
@@ -67,107 +75,141 @@ def progress_bar(total: int, said: str) -> Iterator[Callable[[int, int], None]]:
         yield progress
 
 
-def _fitted_on(
-    engine: Weights | Engine, table: Path, against: list[Path], image_root: Path | None
-) -> Calibration:
-    """A calibration and a threshold from validation crops, whose people are in no test table."""
-    import numpy as np
+def _model(args: argparse.Namespace) -> tuple[Weights | Engine, Calibration | None]:
+    """What is measured, and its calibration if it has one."""
+    from dfexplain import hub
+    from train import scores
 
-    from dfexplain import calibration
-    from train import evaluate, leaks, records, scores
-
-    rows = records.read_crops(table)
-    for tested in against:
-        leaks.check({"val": rows, "test": records.read_crops(tested)})
-    with progress_bar(len({r.video.key for r in rows}), table.stem) as progress:
-        scored = scores.score_crops(engine, rows, image_root or table.parent, progress=progress)
-    kept = [s for s in scored if s.score is not None]
-    return calibration.fit(
-        np.array([s.score for s in kept], np.float64),
-        np.array([s.record.label for s in kept], np.int64),
-        evaluate.groups_of(kept),
-        measured_on=f"{len(kept)} videos of {table.name}",
-        weights_sha256="",
-        min_face_px=0.0,
-        max_distance=None,
-    )
+    if args.run is not None:
+        return scores.engine_of_run(args.run, args.checkpoint), None
+    weights = hub.load(args.weights)
+    return weights, weights.calibration
 
 
-def _named(tables: list[Path]) -> dict[str, Path]:
-    """Tables by a name that tells them apart."""
+def _tables(args: argparse.Namespace) -> dict[str, Path]:
+    """The tables to measure on, by names that tell them apart; `clips` is no crops table."""
+    tables: list[Path] = args.csv or ([] if args.videos or args.data else [args.val_csv])
+    if tables in ([], [None]):
+        return {args.videos.stem: args.videos} if args.videos else {"clips": Path("clips.csv")}
     alike = len({t.stem for t in tables}) < len(tables)
     return {(f"{t.parent.name}_{t.stem}" if alike else t.stem): t for t in tables}
 
 
+def _score(
+    args: argparse.Namespace, model: Weights | Engine, name: str, table: Path
+) -> list[ScoredVideo]:
+    """Score a table of crops, a table of videos or the labelled clips."""
+    from dfexplain import hub
+    from train import portraits, records, scores
+
+    if table in (*(args.csv or ()), args.val_csv):
+        rows = records.read_crops(table)
+        root = args.image_root or table.parent
+        with progress_bar(len({r.video.key for r in rows}), name) as progress:
+            return scores.score_crops(model, rows, root, progress=progress)
+    if args.videos is not None:
+        videos, root = records.read_videos(table), args.video_root or table.parent
+    else:
+        root = args.data or portraits.data_root(None)
+        videos = scores.clip_records(root)
+    if not isinstance(model, hub.Weights):
+        raise SettingError("--run must come with --csv or --val-csv. For videos export it first.")
+    with progress_bar(len(videos), name) as progress:
+        return scores.score_videos(model, videos, root, progress=progress)
+
+
+def _fitted(scored: list[ScoredVideo], name: str) -> Calibration:
+    """A calibration and a threshold from scored validation videos."""
+    import numpy as np
+
+    from dfexplain import calibration
+    from train import evaluate
+
+    kept = [s for s in scored if s.score is not None]
+    fitted = calibration.fit(
+        np.array([s.score for s in kept], np.float64),
+        np.array([s.record.label for s in kept], np.int64),
+        evaluate.groups_of(kept),
+        measured_on=f"{len(kept)} videos of {name}",
+        weights_sha256="",
+        min_face_px=0.0,
+        max_distance=None,
+    )
+    losses = ", ".join(f"{method} {loss:.3f}" for method, loss in fitted.log_loss.items())
+    print(
+        f"threshold {fitted.threshold:.3f} and {fitted.method} scaling from {len(kept)} videos "
+        f"of {name} (log loss on held-out groups: {losses})"
+    )
+    return fitted
+
+
+def _further(
+    args: argparse.Namespace,
+    model: Weights | Engine,
+    table: Path,
+    scored: list[ScoredVideo],
+    result: EvalResult,
+) -> tuple[list[RobustnessRow], Comparison | None]:
+    """The wear and the comparison with other weights, where they are asked for."""
+    from dfexplain import hub
+    from train import evaluate, records, robustness
+
+    worn: list[RobustnessRow] = []
+    compared = None
+    if args.robustness:
+        worn = robustness.robustness(
+            model,
+            records.read_crops(table),
+            args.image_root or table.parent,
+            scored,
+            threshold=result.threshold,
+            resamples=args.resamples,
+        )
+    if args.against is not None:
+        name = f"{result.name}, {args.against}"
+        compared = evaluate.compare(scored, _score(args, hub.load(args.against), name, table))
+        low, high = compared.interval
+        print(f"  against {args.against}: auc {compared.difference:+.3f} ({low:+.3f} to "
+              f"{high:+.3f}), p = {compared.p_value:.3g}")  # fmt: skip
+    return worn, compared
+
+
 def run(args: argparse.Namespace) -> None:
     """Evaluate one set of weights."""
-    from dfexplain import hub
-    from train import eval_report, evaluate, portraits, records, robustness, scores
+    from train import eval_report, evaluate, leaks, records
 
     gates = [evaluate.Gate.parse(text) for text in args.gate]
-    if args.robustness and not args.csv:
+    tables = _tables(args)
+    # Validation crops alone are measured themselves.
+    alone = args.val_csv is not None and not (args.csv or args.videos or args.data)
+    if args.robustness and not args.csv and not alone:
         raise SettingError("--robustness must come with --csv, for it is crops that are worn.")
-    if args.run is not None and not args.csv:
-        raise SettingError("--run must come with --csv. For videos export the run first.")
-    weights: Weights | Engine
-    fitted: Calibration | None = None
-    if args.run is not None:
-        weights = scores.engine_of_run(args.run, args.checkpoint)
-    else:
-        weights = hub.load(args.weights)
-        fitted = weights.calibration
-    if args.val_csv is not None:
-        fitted = _fitted_on(weights, args.val_csv, args.csv or [], args.image_root)
-        print(f"{fitted.method} scaling and threshold {fitted.threshold:.3f}, fitted on "
-              f"{fitted.measured_on}")  # fmt: skip
-    other = None if args.against is None else hub.load(args.against)
-
-    def score(model: Weights | Engine, name: str, table: Path | None) -> list[ScoredVideo]:
-        if args.csv and table is not None:
-            rows = records.read_crops(table)
-            root = args.image_root or table.parent
-            with progress_bar(len({r.video.key for r in rows}), name) as progress:
-                return scores.score_crops(model, rows, root, progress=progress)
-        if args.videos is not None:
-            videos, root = records.read_videos(args.videos), args.video_root or args.videos.parent
-        else:
-            root = portraits.data_root(args.data)
-            videos = scores.clip_records(root)
-        assert isinstance(model, hub.Weights)
-        with progress_bar(len(videos), name) as progress:
-            return scores.score_videos(model, videos, root, progress=progress)
-
-    named: dict[str, Path | None] = {"clips": None}
-    if args.csv:
-        named = {**_named(args.csv)}
-    elif args.videos is not None:
-        named = {args.videos.stem: None}
+    model, fitted = _model(args)
+    threshold = None
+    if args.val_csv is not None and not alone:
+        for table in args.csv or ():
+            splits = {"val": args.val_csv, "test": table}
+            leaks.check({name: records.read_crops(path) for name, path in splits.items()})
+        fitted = _fitted(_score(args, model, "val", args.val_csv), args.val_csv.name)
     results = []
-    for name, table in named.items():
-        scored = score(weights, name, table)
-        result = evaluate.evaluate(scored, calibration=fitted, name=name, resamples=args.resamples)
+    for name, table in tables.items():
+        scored = _score(args, model, name, table)
+        if alone and fitted is None:
+            # Its threshold is that of these videos; its probabilities would be fitted to them.
+            threshold = _fitted(scored, name).threshold
+        result = evaluate.evaluate(
+            scored, threshold=threshold, calibration=fitted, name=name, resamples=args.resamples
+        )
         results.append(result)
         print(*eval_report.lines(result), sep="\n", flush=True)
-        worn, compared = [], None
-        if args.robustness and table is not None:
-            worn = robustness.robustness(
-                weights, records.read_crops(table), args.image_root or table.parent, scored,
-                threshold=result.threshold, resamples=args.resamples,
-            )  # fmt: skip
-        if other is not None:
-            compared = evaluate.compare(scored, score(other, f"{name}, {args.against}", table))
-            low, high = compared.interval
-            print(f"  against {args.against}: auc {compared.difference:+.3f} ({low:+.3f} to "
-                  f"{high:+.3f}), p = {compared.p_value:.3g}")  # fmt: skip
+        worn, compared = _further(args, model, table, scored, result)
         if args.out is not None:
-            out = args.out if len(named) == 1 else args.out / name
+            out = args.out if len(tables) == 1 else args.out / name
+            figures = args.dashboard or ("val" if alone else "test")
             eval_report.write(
-                out, result, scored, fitted, figures=args.dashboard, robustness=worn,
-                comparison=compared,
-            )  # fmt: skip
-            print(
-                f"  {out}: figures, results.json, results.csv, results.md, videos.csv, frames.csv"
+                out, result, scored, fitted, figures=figures, robustness=worn, comparison=compared
             )
+            print(f"  {out}: figures, results.json, .csv and .md, videos.csv, frames.csv")
     if len(results) > 1:
         print(eval_report.cross_dataset(results), end="")
         if args.out is not None:
