@@ -136,7 +136,7 @@ class CropsDataset:
             frames = draw_wear(rng, moving=data.moving).apply(frames, face_px)
         clip = torch.from_numpy(np.stack(frames).transpose(0, 3, 1, 2).copy())  # (T, 3, S, S)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(rng.integers(2**62)))
+            torch.default_generator.manual_seed(int(rng.integers(2**62)))
             clip = self.change(clip)
         return Sample(clip[None], torch.zeros(1, 0, 0))
 

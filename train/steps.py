@@ -11,6 +11,7 @@ from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_l
 from torch.optim import Optimizer
 from torch.optim import lr_scheduler as schedules
 
+from dfexplain.errors import SettingError
 from dfexplain.models import ModelConfig, VideoModel
 from train.batches import Batch, Row
 from train.config import FitConfig
@@ -191,7 +192,14 @@ class Pace:
 
 
 def mixed_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """The type of the forward pass: `auto` halves it on CUDA, in bf16 where the device has it."""
+    """The type of the forward pass: `auto` halves it on CUDA, in bf16 where the device has it.
+
+    Raises SettingError for fp16 on a CPU, which has no arithmetic for it.
+    """
+    if wanted == "fp16" and device.type == "cpu":
+        raise SettingError(
+            "run.precision must be fp32 or bf16 on a CPU, but got 'fp16'. Set run.precision=auto."
+        )
     if wanted == "auto":
         if device.type == "cpu":
             return torch.float32

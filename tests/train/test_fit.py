@@ -104,7 +104,7 @@ def test_portraits_run_through_the_same_loop(tmp_path: Path) -> None:
         {
             **SETTINGS,
             "model": {"backbone": "mobilenetv3_small_100", "crop_px": 64, "crop_margin": 0.05},
-            "data": {"workers": 0, "batch_size": 2},
+            "data": {"workers": 0, "batch_size": 2, "moving": False},
             "loss": {"kind": "bce", "mask": 1.0},
             "run": SETTINGS["run"] | {"epochs": 2},
         }
@@ -142,6 +142,16 @@ def test_fit_learns_and_keeps_the_best_epoch(tmp_path: Path) -> None:
         table = list(csv.DictReader(handle))
     assert [float(r["val_loss"]) for r in table] == [r["val_loss"] for r in rows]
     assert config.read(tmp_path / "run" / "config.yaml") == settings
+
+
+def test_half_precision_learns_too(tmp_path: Path) -> None:
+    run = replace(FIT.run, precision="bf16", epochs=1)
+    data = crops_data(tmp_path / "data")
+    (half,) = loop.fit(replace(FIT, run=run), data, tmp_path / "half", quiet).history
+    run = replace(run, precision="fp32")
+    (full,) = loop.fit(replace(FIT, run=run), data, tmp_path / "full", quiet).history
+    assert half["loss"] != full["loss"]
+    assert half["loss"] == pytest.approx(full["loss"], abs=0.01)
 
 
 def test_patience_ends_a_run(tmp_path: Path) -> None:

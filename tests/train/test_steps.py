@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from dfexplain.aggregate import lane_score
+from dfexplain.errors import SettingError
 from dfexplain.models import build
 from train import config, steps
 from train.batches import Batch, Row
@@ -156,6 +157,8 @@ def test_precision() -> None:
     cpu = torch.device("cpu")
     assert steps.mixed_precision("auto", cpu) is torch.float32
     assert steps.mixed_precision("bf16", cpu) is torch.bfloat16
+    with pytest.raises(SettingError, match=r"run\.precision must be fp32 or bf16 on a CPU"):
+        steps.mixed_precision("fp16", cpu)
 
 
 def test_a_steps_random_numbers_follow_from_its_place() -> None:
