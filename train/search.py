@@ -7,6 +7,7 @@ checkpoint. Tree-structured Parzen estimator: Bergstra et al., NIPS 2011.
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dfexplain import plots
@@ -41,6 +37,7 @@ DEFAULT_SPACE = (
 _RANGE = re.compile(r"(?P<low>[^.]\S*?)\.\.(?P<high>[^:]+)(?P<log>:log)?")
 
 Say = Callable[[str], None]
+Spread = CategoricalDistribution | FloatDistribution | IntDistribution
 
 
 @dataclass(frozen=True)
@@ -54,12 +51,12 @@ class SearchResult:
     pruned: int
 
 
-def parse_space(items: Sequence[str]) -> dict[str, BaseDistribution]:
+def parse_space(items: Sequence[str]) -> dict[str, Spread]:
     """Read `key=low..high`, `key=low..high:log` or `key=a,b,c`.
 
     Whole numbers at both ends make a whole-numbered range. Raises SettingError.
     """
-    space: dict[str, BaseDistribution] = {}
+    space: dict[str, Spread] = {}
     for item in items:
         key, found, words = item.partition("=")
         if not found or not words:
@@ -85,7 +82,7 @@ def parse_space(items: Sequence[str]) -> dict[str, BaseDistribution]:
     return space
 
 
-def _any(spread: BaseDistribution) -> Any:
+def _any(spread: Spread) -> Any:
     """A value inside of a distribution."""
     return spread.choices[0] if isinstance(spread, CategoricalDistribution) else spread.low
 
@@ -145,7 +142,7 @@ def _same_space(study: optuna.Study, space: Sequence[str]) -> None:
         )
 
 
-def _take_up(study: optuna.Study, space: dict[str, BaseDistribution]) -> None:
+def _take_up(study: optuna.Study, space: dict[str, Spread]) -> None:
     """Queue the trials that were cut, with their draws and in their folders, before any other."""
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
@@ -153,11 +150,11 @@ def _take_up(study: optuna.Study, space: dict[str, BaseDistribution]) -> None:
             study.enqueue_trial(trial.params, user_attrs={"folder": _folder(trial)})
 
 
-def _ask(study: optuna.Study, space: dict[str, BaseDistribution], seed: int) -> Trial:
+def _ask(study: optuna.Study, space: dict[str, Spread], seed: int) -> Trial:
     """The next trial. Its draw follows from the seed and the trials that have ended, so a resumed
     search asks what an unbroken one would have asked."""
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(_ended(study)), n_startup_trials=5)
-    trial = study.ask(fixed_distributions=space)
+    trial = study.ask(fixed_distributions={**space})
     if "folder" not in trial.user_attrs:
         trial.set_user_attr("folder", f"trial_{trial.number:03d}")
     return trial
@@ -192,6 +189,10 @@ def _run(
         study.tell(trial, state=TrialState.PRUNED)
         return
     value = float(result.best[metric])
+    if not math.isfinite(value):
+        say(f"{folder.name}: diverged")
+        study.tell(trial, state=TrialState.PRUNED)
+        return
     study.tell(trial, value)
     say(f"{folder.name}: {metric} {value:.4f}")
 
@@ -201,11 +202,11 @@ def _ended(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _value(trial: FrozenTrial, maximise: bool) -> float:
-    """A finished trial's value; of a pruned one the best that it reached."""
+    """A finished trial's value; of a pruned one the best that it reached, nan if it diverged."""
     if trial.state is TrialState.COMPLETE and trial.value is not None:
         return trial.value
-    reached = list(trial.intermediate_values.values())
-    return (max if maximise else min)(reached)
+    reached = [v for v in trial.intermediate_values.values() if math.isfinite(v)]
+    return (max if maximise else min)(reached, default=math.nan)
 
 
 def _result(study: optuna.Study) -> SearchResult:

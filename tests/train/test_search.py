@@ -123,6 +123,26 @@ def test_a_search_that_was_cut_asks_what_an_unbroken_one_asks(
         search(CONFIG, SMALL, CropsData([], [], tmp_path), tmp_path / "cut", trials=1)
 
 
+def test_a_trial_that_diverges_counts_and_is_not_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up(monkeypatch)
+    honest = searching.fit
+
+    def fit(config: Any, data: Any, run_dir: Path, say: Any, *, on_epoch: Any) -> FitResult:
+        if run_dir.name != "trial_000":
+            return honest(config, data, run_dir, say, on_epoch=on_epoch)
+        row = {"epoch": 1, "val_auc": float("nan")}
+        return FitResult(None, [row], row, run_dir)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(searching, "fit", fit)
+    result = search(
+        CONFIG, SMALL, CropsData([], [], tmp_path), tmp_path, space=SPACE, trials=2, say=print
+    )
+    assert (result.number, result.finished, result.pruned) == (1, 1, 1)
+    assert table(tmp_path)[0]["val_auc"] == "nan"
+
+
 def test_a_search_runs_the_real_loop(tmp_path: Path) -> None:
     data = crops_data(tmp_path / "crops")
     lines: list[str] = []
