@@ -33,6 +33,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--weights", default=None, help="folder, name or org/name[@revision]")
     what.add_argument("--run", type=Path, help="folder of a run: its averaged weights")
+    parser.add_argument(
+        "--with", dest="members", nargs="+", default=[], metavar="WEIGHTS",
+        help="an ensemble: the mean score of these and the first",
+    )  # fmt: skip
     parser.add_argument("--checkpoint", default="best", help="of the run [%(default)s]")
     parser.add_argument(
         "--val-csv",
@@ -83,7 +87,8 @@ def _model(args: argparse.Namespace) -> tuple[Weights | Engine, Calibration | No
     if args.run is not None:
         return scores.engine_of_run(args.run, args.checkpoint), None
     weights = hub.load(args.weights)
-    return weights, weights.calibration
+    # A mean of scores has another scale than the calibration of one member.
+    return weights, None if args.members else weights.calibration
 
 
 def _tables(args: argparse.Namespace) -> dict[str, Path]:
@@ -96,6 +101,17 @@ def _tables(args: argparse.Namespace) -> dict[str, Path]:
 
 
 def _score(
+    args: argparse.Namespace, model: Weights | Engine, name: str, table: Path
+) -> list[ScoredVideo]:
+    """Score a table by the model, or by the mean of all members of an ensemble."""
+    from dfexplain import hub
+    from train import ensemble
+
+    members = [model, *(hub.load(member) for member in args.members)]
+    return ensemble.mean([_score_by(args, member, name, table) for member in members])
+
+
+def _score_by(
     args: argparse.Namespace, model: Weights | Engine, name: str, table: Path
 ) -> list[ScoredVideo]:
     """Score a table of crops, a table of videos or the labelled clips."""
@@ -184,6 +200,8 @@ def run(args: argparse.Namespace) -> None:
     alone = args.val_csv is not None and not (args.csv or args.videos or args.data)
     if args.robustness and not args.csv and not alone:
         raise SettingError("--robustness must come with --csv, for it is crops that are worn.")
+    if args.members and (args.against is not None or args.robustness):
+        raise SettingError("--with must come without --against and --robustness. Run them apart.")
     model, fitted = _model(args)
     threshold = None
     if args.val_csv is not None and not alone:
