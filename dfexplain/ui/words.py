@@ -178,6 +178,13 @@ def calibration_error(calibration: Calibration) -> str:
     return f"ECE {calibration.ece:.2f} ({low:.2f} to {high:.2f}; {len(calibration.labels)} videos)."
 
 
+SCALINGS = {
+    "temperature": "temperature scaling (one factor)",
+    "platt": "Platt scaling (a factor and a shift)",
+    "isotonic": "isotonic regression (a rising curve)",
+}
+
+
 def grounds(calibration: Calibration) -> list[str]:
     """Everything that the probability rests on, each with its sample size."""
     low, high = band(calibration)
@@ -187,6 +194,7 @@ def grounds(calibration: Calibration) -> list[str]:
         f"No sign found: score at most {calibration.band_low:.2f}, p at most {low:.2f}.",
         operating_point(calibration),
         f"Calibration error: {calibration_error(calibration)}",
+        f"Score to p by {SCALINGS[calibration.method]}.",
         "A p takes as many fake as real videos for granted; other mixes need another p.",
     ]
 
