@@ -84,7 +84,12 @@ def changes(old: Golden, new: Golden) -> list[str]:
 
 def _logits(weights: Weights) -> NDArray[np.float64]:
     engine = Engine(weights.config, weights.state)
-    return engine.run(golden_crops(weights.config.crop_px)).logit
+    crops, length = golden_crops(weights.config.crop_px), weights.config.clip_frames
+    if length == 1:
+        return engine.run(crops).logit
+    # A track for each crop, which ends with it: models of clips answer for the order, too.
+    tracks = [np.roll(crops, -i, axis=0)[:length] for i in range(CROPS)]
+    return np.array([engine.run(track).logit[-1] for track in tracks])
 
 
 def _machine() -> str:

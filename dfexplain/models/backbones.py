@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import timm
 import torchvision
 from torch import Tensor, nn
@@ -51,8 +53,8 @@ def maps_of(backbone: nn.Module, pictures: Tensor) -> Tensor:
     features: Tensor = backbone.forward_features(pictures)  # type: ignore[operator]
     if features.ndim == 3:  # a transformer's tokens (N, prefix + h * w, D) of a square picture
         tokens = features[:, int(backbone.num_prefix_tokens) :]  # type: ignore[arg-type]
-        side = round(tokens.shape[1] ** 0.5)
-        return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
+        side = math.isqrt(int(tokens.shape[1]))
+        return tokens.transpose(1, 2).reshape(-1, tokens.shape[2], side, side)
     if getattr(backbone, "output_fmt", "NCHW") == "NHWC":
         return features.permute(0, 3, 1, 2)
     return features

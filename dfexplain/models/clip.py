@@ -87,7 +87,7 @@ class MViT(ClipModel):
         for block in network.blocks:
             tokens, sizes = block(tokens, sizes)
         patches: Tensor = network.norm(tokens)[:, 1:]
-        return patches.transpose(1, 2).reshape(len(clips), -1, *sizes).transpose(1, 2)
+        return patches.transpose(1, 2).reshape(-1, self.width, *sizes).transpose(1, 2)
 
 
 class Swin3D(ClipModel):
