@@ -65,11 +65,10 @@ def card(measured: Calibration, terms: str = "made for the tests") -> str:
         config=CONFIG,
         calibration=measured,
         subject=card_data.videos(videos[:4], videos[4:], {"made": terms}),
-        trained=cards.Trained("small", 1, "python -m train fit", (0.75, 0.6, 0.9), 40),
+        trained=cards.Trained("small", 1, "name: small", (0.75, 0.6, 0.9), 40),
         slices={"forgery": [cards.Slice("swap", 60, 0.9, None)]},
         unscored=0,
         size_bytes=1_000_000,
-        start="Training began with random numbers.",
     )
 
 

@@ -17,7 +17,7 @@ from dfexplain.release_checks import METRICS, metrics_of, stated
 from dfexplain.structures import Calibration
 from train.card_data import Subject
 
-__all__ = ["Slice", "Trained", "results", "write"]
+__all__ = ["Slice", "Trained", "results", "uncalibrated", "write"]
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class Slice:
 
 @dataclass(frozen=True)
 class Trained:
-    """How the weights came about: the run's name, its epochs, the command that repeats it, and the
-    AUC of single crops of the validation split with its interval and their number."""
+    """How the weights came about: the run's name, its epochs, its settings as YAML, the validation
+    AUC with its interval by which the epoch was chosen, and on how many samples."""
 
     name: str
     epochs: int
-    command: str
-    crop_auc: tuple[float, float, float] | None
-    crops: int | None = None
+    settings: str
+    auc: tuple[float, float, float]
+    samples: int
 
 
 def _front_matter(config: ModelConfig, calibration: Calibration, subject: Subject) -> ModelCardData:
@@ -90,7 +90,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
-def _worth(calibration: Calibration, subject: Subject, trained: Trained) -> str:
+def _worth(calibration: Calibration, subject: Subject, trained: Trained | None) -> str:
     """The table of metrics."""
     fakes = int(calibration.labels.sum())
     reals = len(calibration.labels) - fakes
@@ -117,17 +117,11 @@ def _worth(calibration: Calibration, subject: Subject, trained: Trained) -> str:
             f"{fakes} forged clips",
         ),
     ]
-    if trained.crop_auc is not None:
-        value, low, high = trained.crop_auc
-        on = "crops of the validation split"
-        rows.insert(
-            0,
-            (
-                "AUC, single crops",
-                f"{value:.3f} (95 % interval {low:.3f} to {high:.3f})",
-                on if trained.crops is None else f"{trained.crops} {on}",
-            ),
-        )
+    if trained is not None:
+        value, low, high = trained.auc
+        chosen = f"{value:.3f} (95 % interval {low:.3f} to {high:.3f})"
+        on = f"{trained.samples} {subject.samples}"
+        rows.append(("AUC when the epoch was chosen", chosen, on))
     return _table(("what", "value", "measured on"), rows)
 
 
@@ -156,24 +150,31 @@ def write(
     config: ModelConfig,
     calibration: Calibration,
     subject: Subject,
-    trained: Trained,
+    trained: Trained | None,
     slices: Mapping[str, Sequence[Slice]],
     unscored: int,
     size_bytes: int,
-    start: str,
 ) -> str:
     """The card in Markdown, with the Hub's front matter.
 
-    `slices` holds tables by their title (`H.264 CRF`), `unscored` the number of validation videos
-    without a score, `start` one sentence about the weights that training began with.
+    `trained` is None for a checkpoint of another program. `slices` holds tables by their title, `unscored` is the number of validation videos without a
+    score.
     """
     tables = _slices(slices, subject.clips)
+    unseen = "" if trained is None else "All numbers are on people who were not trained on. "
+    came, settings = "It was converted from a checkpoint of another program", ""
+    if trained is not None:
+        came = (
+            f"It was trained by `python -m train fit` (run `{trained.name}`, {trained.epochs} "
+            "epochs, settings below)"
+        )
+        settings = f"\n## Settings\n\n```yaml\n{trained.settings.strip()}\n```\n"
     body = f"""
 # dfexplain weights: {config.label}, {subject.title}
 
 A detector ({config.label}, {config.crop_px} px crops, margin {config.crop_margin:g}, {size_bytes / 1e6:.1f} MB) that looks for
-{subject.looks_for}. The run `{trained.name}` was trained by
-`{trained.command}` ({trained.epochs} epochs) and calibrated by `python -m train export`.
+{subject.looks_for}. {came} and calibrated by
+`python -m train export`.
 
 ## What it is for
 
@@ -183,7 +184,7 @@ a person, and not fit to act on without one who checks.
 
 ## What it was trained on
 
-{subject.trained_on} {start}
+{subject.trained_on}
 
 {_table(subject.terms_header, subject.terms)}
 
@@ -191,7 +192,7 @@ a person, and not fit to act on without one who checks.
 
 ## What it is worth
 
-All numbers are on people who were not trained on. Chance is an AUC of 0.5.
+{unseen}Chance is an AUC of 0.5.
 
 {_worth(calibration, subject, trained)}
 
@@ -208,6 +209,19 @@ probability at all. `python -m train evaluate` prints these numbers on other lab
 
 Wholly synthetic pictures, lip-sync of single words, animation, voices, edits outside of faces.
 {subject.cannot_see}
-"""
+{settings}"""
     head = _front_matter(config, calibration, subject).to_yaml()
     return str(ModelCard(f"---\n{head}\n---\n{body}"))
+
+
+def uncalibrated(config: ModelConfig, source: str) -> str:
+    """The card of weights that were converted and never measured; it cannot be published."""
+    data = ModelCardData(library_name="dfexplain", tags=["deepfake-detection"])
+    body = f"""
+# dfexplain weights: {config.label}, converted
+
+Converted from `{source}` by `python -m train export --from`. What it was trained on is not known here, and what it is
+worth was not measured: there is no calibration, so dfexplain shows scores and no probabilities. The heatmap scale is a
+guess. Give `--val-csv` to calibrate it.
+"""
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n{body}"))

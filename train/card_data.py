@@ -41,6 +41,7 @@ class Subject:
     terms: tuple[tuple[str, ...], ...]
     attribution: str
     clips: str
+    samples: str
     limits: str
     cannot_see: str
 
@@ -74,6 +75,7 @@ def portraits(training: Sequence[Portrait], validation: Sequence[Portrait]) -> S
             "(public domain)."
         ),
         clips="made clips",
+        samples="made crops, one at a time",
         limits="On real video, with fakes of other kinds, a probability may be wrong",
         cannot_see=(
             "The training portraits are mostly frontal, well lit and of adults; profile views, "
@@ -96,11 +98,22 @@ def videos(
     """
     train, val = list(training), list(validation)
     names = sorted({v.dataset for v in [*train, *val]})
+    split = (
+        f"{len(train)} labelled videos for training, {len(val)} for validation. People, and videos "
+        "made from one source, are never on both sides."
+    )
+    if not train:
+        split = (
+            "What these weights were trained on is not known here: people of the "
+            f"{len(val)} validation videos may have been among it, and the numbers be too good."
+        )
     known = TERMS | dict(terms)
     rows = []
     for name in names:
-        counts = [Counter(v.label for v in split if v.dataset == name) for split in (train, val)]
+        counts = [Counter(v.label for v in part if v.dataset == name) for part in (train, val)]
         numbers = [f"{c[0]} real, {c[1]} fake" for c in counts]
+        if not train:
+            numbers[0] = "not known here"
         rows.append((name, known.get(name, ""), *numbers))
     methods = Counter(v.method for v in train if v.label == 1 and v.method)
     kinds = ", ".join(f"{name} ({count})" for name, count in sorted(methods.items()))
@@ -111,11 +124,7 @@ def videos(
         looks_for="what tells the forged videos of its training data from the real ones",
         data_name=f"Validation split of {' + '.join(names)}",
         data_type="-".join(names),
-        trained_on=(
-            f"{len(train)} labelled videos for training, {len(val)} for validation. People, and "
-            "videos made from one source, are never on both sides."
-            + (f" Forgeries trained on: {kinds}." if kinds else "")
-        ),
+        trained_on=split + (f" Forgeries trained on: {kinds}." if kinds else ""),
         terms_header=("data set", "terms", "training videos", "validation videos"),
         terms=tuple(rows),
         attribution=(
@@ -123,6 +132,7 @@ def videos(
             "terms of the data sets that they were made from."
         ),
         clips="validation videos",
+        samples="validation videos, from their crops",
         limits="On videos from elsewhere, with other forgeries, a probability may be wrong",
         cannot_see=(
             "Forgeries, codecs, cameras and people unlike those of the data sets are not covered, "

@@ -2,85 +2,77 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 import tempfile
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
-from dfexplain import aggregate, calibration, lanes, metrics, video, weights_writing
-from dfexplain.detector import Detector
-from dfexplain.engine import Engine
+from dfexplain import calibration, weights_writing
+from dfexplain.engine import Engine, EngineOutput
 from dfexplain.errors import SettingError
+from dfexplain.golden import golden_crops
 from dfexplain.models import ModelConfig
-from dfexplain.structures import Calibration, VideoReport
+from dfexplain.structures import Calibration
 from dfexplain.weights_folder import OutOfDistribution, Weights
-from train import card, card_data
-from train.clips import draw_recipe, render
-from train.loop import load_checkpoint
-from train.portraits import Portrait
-from train.samples import PairDataset
+from train import card, evaluate, scores
+from train.checkpoints import load_checkpoint
+from train.convert import Converted
+from train.material import Material, TableMaterial
+from train.scores import ScoredVideo
 
-__all__ = ["CLIP_SEED", "ScoredClip", "export", "heat_scale", "reference_features", "score_clips"]
+__all__ = ["calibrate", "export", "export_checkpoint", "heat_scale", "reference_features"]
 
-CLIP_SEED = 8_001
-REFERENCE_SEED = 8_002
-SCALE_SEED = 8_003
 # Dimensions kept of the feature space: about as many as stand above the noise of 2,000 crops.
 SUBSPACE = 48
-SWAP_SHARE = 0.25
-# The share of validation lanes that the out-of-distribution gate may turn away, and of face sizes.
+CROPS_A_DIMENSION = 10
+# Crops looked at for the heatmap scale and for the reference features.
+SCALE_CROPS, REFERENCE_CROPS = 600, 1200
+# The share of validation videos that the out-of-distribution gate may turn away, and of face sizes.
 GATE_SHARE = 0.01
+# In logits: less would paint noise.
+LEAST_SCALE = 0.1
 
 
-@dataclasses.dataclass(frozen=True)
-class ScoredClip:
-    """One made clip of a validation person: its label, and what the detector made of it."""
-
-    identity: str
-    label: int
-    crf: int
-    score: float | None
-    face_px: float | None
-    distance: float | None
-
-
-def _crops(
-    portraits: list[Portrait], config: ModelConfig, seed: int, limit: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Real and forged crops (N, S, S, 3) and their labels, spread over the people."""
-    pairs = PairDataset(portraits, config, swap_share=SWAP_SHARE, seed=seed)
-    chosen = np.unique(np.linspace(0, len(pairs) - 1, min(limit, len(pairs))).astype(int))
-    crops = np.concatenate([pairs[int(i)][0].numpy().transpose(0, 2, 3, 1) for i in chosen])
-    return crops, np.tile([0, 1], len(chosen))
+def _look(
+    engine: Engine, material: Material, split: str, limit: int
+) -> tuple[EngineOutput, NDArray[np.int64]]:
+    """What the model says of crops of a split, and their labels (N,)."""
+    outputs, labels = [], []
+    for crops, label in material.crops(split, engine.config, limit):
+        outputs.append(engine.run(crops))
+        labels.append(np.full(len(crops), label))
+    return EngineOutput.joined(outputs), np.concatenate(labels)
 
 
-def heat_scale(engine: Engine, portraits: list[Portrait]) -> float:
+def heat_scale(engine: Engine, material: Material) -> float:
     """The evidence that is drawn in full colour: the 99th percentile of all cells of the forged
-    validation crops that the model finds forged."""
-    crops, labels = _crops(portraits, engine.config, SCALE_SEED, 300)
-    output = engine.run(crops)
+    validation crops that the model finds forged. Raises SettingError where it finds none."""
+    output, labels = _look(engine, material, "val", SCALE_CROPS)
     found = output.evidence[(labels == 1) & (output.logit > 0)]
-    if not len(found):
+    scale = float(np.percentile(found, 99)) if len(found) else 0.0
+    if not scale > 0.0:
         raise SettingError(
             "the model must find some forged validation crops, but found none. Train it further."
         )
-    return float(np.percentile(found, 99))
+    return scale
 
 
-def reference_features(engine: Engine, portraits: list[Portrait]) -> OutOfDistribution:
+def reference_features(engine: Engine, material: Material) -> OutOfDistribution:
     """Mean and principal subspace of the features of training crops, real and forged."""
-    crops, _ = _crops(portraits, engine.config, REFERENCE_SEED, 600)
-    features = engine.run(crops).features.astype(np.float64)
+    output, _ = _look(engine, material, "train", REFERENCE_CROPS)
+    features = output.features.astype(np.float64)
     mean = features.mean(axis=0)
     _, singular, components = np.linalg.svd(features - mean, full_matrices=False)
-    kept = min(SUBSPACE, len(singular))
-    variances = singular[:kept] ** 2 / (len(features) - 1)
+    # Of few crops the smaller variances are noise, and 0 in the end.
+    kept = min(SUBSPACE, max(1, len(features) // CROPS_A_DIMENSION))
+    variances = singular[:kept] ** 2 / max(1, len(features) - 1)
     return OutOfDistribution(
         mean=mean.astype(np.float32),
         components=components[:kept].astype(np.float32),
@@ -88,153 +80,157 @@ def reference_features(engine: Engine, portraits: list[Portrait]) -> OutOfDistri
     )
 
 
-def score_clips(
-    weights: Weights, people: list[Portrait], say: Callable[[str], None] = print
-) -> list[ScoredClip]:
-    """Make a real and a forged clip of each portrait and score them as the app scores a file."""
-    plain = dataclasses.replace(weights, calibration=None)
-    detector = Detector(plain)
-    out = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        for i, portrait in enumerate(people):
-            for label in (0, 1):
-                rng = np.random.default_rng((CLIP_SEED, i, label))
-                recipe = draw_recipe(portrait, bool(label), rng)
-                donor = None
-                if label and rng.random() < SWAP_SHARE:
-                    donor = people[int(rng.integers(len(people)))]
-                video.write(
-                    path,
-                    render(portrait, recipe, rng, donor),
-                    recipe.fps,
-                    crf=recipe.crf,
-                    preset="veryfast",
-                )
-                *_, report = detector.analyze(path)
-                assert isinstance(report, VideoReport)
-                out.append(_scored(report, portrait.identity, label, recipe.crf, weights))
-            if (i + 1) % 20 == 0:
-                say(f"{i + 1} of {len(people)} people scored")
-    return out
+def calibrate(
+    scored: Sequence[ScoredVideo], sha256: str, measured_on: str, target_fpr: float
+) -> Calibration:
+    """Fit the calibration on the videos that could be scored.
 
-
-def _scored(
-    report: VideoReport, identity: str, label: int, crf: int, weights: Weights
-) -> ScoredClip:
-    if report.verdict.score is None:
-        return ScoredClip(identity, label, crf, None, None, None)
-    top = max(aggregate.judged(report.lanes), key=lambda lane: lane.score)
-    distance = None
-    if weights.out_of_distribution is not None:
-        distance = float(
-            np.median(lanes.distances(top.scores.features, weights.out_of_distribution))
-        )
-    return ScoredClip(identity, label, crf, top.score, lanes.face_px(top.track), distance)
-
-
-def calibrate(clips: list[ScoredClip], sha256: str) -> Calibration:
-    """Fit the calibration on the clips that could be scored, and say what it stands on."""
-    kept = [c for c in clips if c.score is not None]
-    labels = np.array([c.label for c in kept], np.int64)
-    identities = np.array([c.identity for c in kept])
-    reals = int((labels == 0).sum())
-    return calibration.fit(
-        np.array([c.score for c in kept], np.float64),
-        labels,
-        identities,
-        measured_on=(
-            f"{len(kept)} made clips of {len(np.unique(identities))} people who were not trained "
-            f"on ({reals} untouched, {len(kept) - reals} forged by self-blending or swapping; "
-            "moving portraits, H.264 CRF 18 to 36). Not measured on genuine deepfakes."
-        ),
+    Raises SettingError where they are too few, or where chance reaches the AUC as well.
+    """
+    kept = [s for s in scored if s.score is not None]
+    fitted = calibration.fit(
+        np.array([s.score for s in kept], np.float64),
+        np.array([s.record.label for s in kept], np.int64),
+        evaluate.groups_of(kept),
+        measured_on=measured_on,
         weights_sha256=sha256,
-        min_face_px=float(np.quantile([c.face_px for c in kept], GATE_SHARE)),
-        max_distance=float(np.quantile([c.distance for c in kept], 1.0 - GATE_SHARE)),
+        min_face_px=_quantile((s.face_px for s in kept), GATE_SHARE) or 0.0,
+        max_distance=_quantile((s.distance for s in kept), 1.0 - GATE_SHARE),
+        target_rate=target_fpr,
     )
+    low, high = fitted.auc_interval
+    if low <= 0.5:
+        raise SettingError(
+            "the weights must tell forged from real validation videos, but got AUC "
+            f"{fitted.auc:.3f} (95 % interval {low:.3f} to {high:.3f}), which chance reaches too. "
+            "Train further, or calibrate on more videos."
+        )
+    return fitted
 
 
-def by_compression(clips: list[ScoredClip], threshold: float) -> list[card.Slice]:
-    """AUC and false-positive rate of each band of H.264 CRF that has both classes."""
-    out = []
-    for low, high in ((18, 23), (24, 29), (30, 36)):
-        inside = [c for c in clips if low <= c.crf <= high and c.score is not None]
-        scores = np.array([c.score for c in inside], np.float64)
-        labels = np.array([c.label for c in inside], np.int64)
-        if 0 < labels.sum() < len(labels):
-            share = float((scores[labels == 0] >= threshold).mean())
-            value = metrics.auc(scores, labels)
-            out.append(card.Slice(f"{low} to {high}", len(inside), value, share))
-    return out
+def _quantile(values: Iterable[float | None], share: float) -> float | None:
+    known = [v for v in values if v is not None]
+    return float(np.quantile(known, share)) if known else None
+
+
+def _slices(scored: Sequence[ScoredVideo], fitted: Calibration) -> dict[str, list[card.Slice]]:
+    """The card's tables: by forgery, compression, size of the face, data set."""
+    out = defaultdict(list)
+    for part in evaluate.evaluate(scored, calibration=fitted, resamples=2).slices:
+        found = [part.level.measures.get(name) for name in ("auc", "fpr@threshold")]
+        value, share = (None if measure is None else measure.value for measure in found)
+        out[part.kind].append(card.Slice(part.name, part.level.n, value, share))
+    return dict(out)
 
 
 def _trained(state: dict[str, Any]) -> card.Trained:
-    last = state["history"][-1]
+    best = state["history"][-1]
     return card.Trained(
         name=state["name"],
         epochs=len(state["history"]),
-        command=f"python -m train fit --config train/configs/{state['name']}.yaml",
-        crop_auc=(last["val_auc"], last["val_auc_low"], last["val_auc_high"]),
-        crops=last.get("val_crops"),
+        settings=yaml.safe_dump(state["settings"], sort_keys=False),
+        auc=(best["val_auc"], best["val_auc_low"], best["val_auc_high"]),
+        samples=best["val_videos"],
     )
 
 
 def export(
     run_dir: Path,
-    train: list[Portrait],
-    val: list[Portrait],
+    material: Material,
     out: Path,
+    *,
+    which: str = "best",
+    target_fpr: float = calibration.TARGET_RATE,
+    workers: int = 1,
     say: Callable[[str], None] = print,
 ) -> Weights:
     """Write the weights folder `out` of a run and return it as the app loads it.
 
-    Everything but the reference features is measured on validation people. Raises SettingError if
-    the run has no checkpoint or the weights do not detect the made clips.
+    Everything but the reference features is measured on validation people; `workers` processes
+    score their videos, with the same numbers however many they are. Leaves
+    calibration_videos.csv in the run. Raises SettingError if the run has no checkpoint or the
+    weights do not detect the validation videos.
     """
-    state = load_checkpoint(run_dir)
+    state = load_checkpoint(run_dir, which)
     if state is None:
-        raise SettingError(f"--run must hold a checkpoint, but got '{run_dir}'. Run fit first.")
-    config = ModelConfig.from_dict(state["config"])
-    tensors: dict[str, Tensor] = state["averaged"]
-    engine = Engine(config, tensors)
-    say("heatmap scale and reference features")
-    scale = heat_scale(engine, val)
-    reference = reference_features(engine, train)
-    with tempfile.TemporaryDirectory() as scratch:
-        draft = weights_writing.save(
-            Path(scratch) / "draft",
-            config=config,
-            state=tensors,
-            heat_scale=scale,
-            card="draft",
-            out_of_distribution=reference,
+        raise SettingError(
+            f"--run must hold a checkpoint '{which}', but got '{run_dir}'. Run fit first."
         )
-        clips = score_clips(draft, val, say)
-    with (run_dir / "calibration_clips.csv").open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow([f.name for f in dataclasses.fields(ScoredClip)])
-        writer.writerows(dataclasses.astuple(c) for c in clips)
-    fitted = calibrate(clips, draft.info.sha256)
+    say("heatmap scale and reference features")
+    config = ModelConfig.from_dict(state["config"])
+    engine = Engine(config, state["averaged"])
+    parts = _Parts(
+        config,
+        state["averaged"],
+        heat_scale(engine, material),
+        reference_features(engine, material),
+    )
+    scored = _score(parts, material, workers)
+    scores.write_videos(run_dir / "calibration_videos.csv", scored)
+    return _write(parts, material, scored, out, target_fpr, _trained(state))
+
+
+def export_checkpoint(
+    checkpoint: Converted,
+    out: Path,
+    material: TableMaterial | None = None,
+    *,
+    source: str,
+    target_fpr: float = calibration.TARGET_RATE,
+    workers: int = 1,
+) -> Weights:
+    """Write the weights folder `out` of a checkpoint that another program left, named `source`.
+
+    Without `material` the weights stay uncalibrated, and the heatmap scale is a guess from pictures
+    of nothing. With it they are calibrated on its validation videos; what they were trained on is
+    not known, so there is no reference for the out-of-distribution gate.
+    """
+    engine = Engine(checkpoint.config, checkpoint.state)
+    if material is not None:
+        parts = _Parts(*checkpoint, heat_scale(engine, material), None)
+        scored = _score(parts, material, workers)
+        return _write(parts, material, scored, out, target_fpr, None)
+    evidence = engine.run(golden_crops(checkpoint.config.crop_px)).evidence
+    scale = max(float(np.percentile(np.abs(evidence), 99)), LEAST_SCALE)
+    parts = _Parts(*checkpoint, scale, None)
     return weights_writing.save(
-        out,
-        config=config,
-        state=tensors,
-        heat_scale=scale,
-        calibration=fitted,
-        out_of_distribution=reference,
-        card=card.write(
-            config=config,
-            calibration=fitted,
-            subject=card_data.portraits(train, val),
-            trained=_trained(state),
-            slices={"H.264 CRF": by_compression(clips, fitted.threshold)},
-            unscored=sum(c.score is None for c in clips),
-            size_bytes=weights_folder_size(draft),
-            start="The backbone started from ImageNet weights.",
-        ),
+        out, card=card.uncalibrated(checkpoint.config, source), **parts._asdict()
     )
 
 
-def weights_folder_size(weights: Weights) -> int:
-    """Bytes of the tensors, as they will lie in model.safetensors (less its header)."""
-    return sum(t.numel() * t.element_size() for t in weights.state.values())
+class _Parts(NamedTuple):
+    """What a weights folder holds before it is calibrated."""
+
+    config: ModelConfig
+    state: dict[str, Tensor]
+    heat_scale: float
+    out_of_distribution: OutOfDistribution | None
+
+
+def _score(parts: _Parts, material: Material, workers: int) -> list[ScoredVideo]:
+    with tempfile.TemporaryDirectory() as scratch:
+        draft = weights_writing.save(Path(scratch) / "draft", card="draft", **parts._asdict())
+        return list(tqdm(material.score(draft, workers), unit="video", desc="validation"))
+
+
+def _write(
+    parts: _Parts,
+    material: Material,
+    scored: list[ScoredVideo],
+    out: Path,
+    target_fpr: float,
+    trained: card.Trained | None,
+) -> Weights:
+    kept = [s for s in scored if s.score is not None]
+    sha256 = weights_writing.sha256_of(parts.state)
+    fitted = calibrate(scored, sha256, material.measured_on(kept), target_fpr)
+    text = card.write(
+        config=parts.config,
+        calibration=fitted,
+        subject=material.subject(),
+        trained=trained,
+        slices=_slices(scored, fitted),
+        unscored=len(scored) - len(kept),
+        size_bytes=sum(t.numel() * t.element_size() for t in parts.state.values()),
+    )
+    return weights_writing.save(out, card=text, calibration=fitted, **parts._asdict())

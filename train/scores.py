@@ -20,11 +20,12 @@ from dfexplain import aggregate, calibration, lanes
 from dfexplain.detector import Detector
 from dfexplain.engine import Engine
 from dfexplain.errors import InputError, SettingError
-from dfexplain.hub import Weights
+from dfexplain.hub import OutOfDistribution, Weights
 from dfexplain.models import ModelConfig
 from dfexplain.structures import Calibration, Sampling, VideoReport
 from train.checkpoints import load_checkpoint
 from train.importers.files import locate
+from train.pictures import read_crop
 from train.records import CropRow, VideoRecord
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "clip_records",
     "engine_of_run",
     "score_crops",
+    "score_video",
     "score_videos",
     "write_frames",
     "write_videos",
@@ -55,7 +57,8 @@ class ScoredVideo:
 
     `frame_logits`, `frame_time_s` (N,) in seconds (nan where unknown), `frame_index` (N,) (-1 where
     unknown) and `frame_track` name every scored face. `face_px` is the median longer side of the
-    face that decided, None where unknown, and `crop_jpeg` its crop with the highest logit.
+    face that decided, None where unknown, `distance` the median distance of its features from the
+    training crops (None without a reference), and `crop_jpeg` its crop with the highest logit.
     `unread` counts crops whose pictures could not be read.
     """
 
@@ -67,6 +70,7 @@ class ScoredVideo:
     frame_index: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     frame_track: tuple[str, ...] = ()
     face_px: float | None = None
+    distance: float | None = None
     crop_jpeg: bytes | None = field(default=None, repr=False)
     unread: int = 0
 
@@ -108,21 +112,6 @@ def engine_of_run(run_dir: Path, which: str = "best") -> Engine:
     return Engine(ModelConfig.from_dict(state["config"]), state["averaged"])
 
 
-def _picture(path: Path, side: int) -> Image | None:
-    """A crop as RGB (S, S, 3); None where there is no readable picture."""
-    try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError:
-        return None
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if bgr is None:
-        return None
-    if bgr.shape[:2] != (side, side):
-        how = cv2.INTER_AREA if min(bgr.shape[:2]) > side else cv2.INTER_LINEAR
-        bgr = cv2.resize(bgr, (side, side), interpolation=how)
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
-
-
 def _jpeg(rgb: Image) -> bytes:
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
@@ -146,26 +135,31 @@ def score_crops(
     longest ones do. Pictures that cannot be read are left out and counted.
     """
     engine = weights if isinstance(weights, Engine) else Engine(weights.config, weights.state)
+    reference = None if isinstance(weights, Engine) else weights.out_of_distribution
     videos: dict[str, list[CropRow]] = {}
     for crop in crops:
         videos.setdefault(crop.video.key, []).append(crop)
     out = []
     for number, rows in enumerate(videos.values(), start=1):
-        out.append(_score_rows(engine, rows, image_root, wear))
+        out.append(_score_rows(engine, rows, image_root, wear, reference))
         if progress is not None:
             progress(number, len(videos))
     return out
 
 
 def _score_rows(
-    engine: Engine, rows: list[CropRow], image_root: Path, wear: Wear | None
+    engine: Engine,
+    rows: list[CropRow],
+    image_root: Path,
+    wear: Wear | None,
+    reference: OutOfDistribution | None,
 ) -> ScoredVideo:
     """Score the crops of one video."""
     tracks: dict[str, list[tuple[CropRow, Image]]] = {}
     unread = 0
     # Where frames are not numbered the order of the table stays.
     for row in sorted(rows, key=lambda c: c.frame_index):
-        picture = _picture(image_root / row.file, engine.config.crop_px)
+        picture = read_crop(image_root / row.file, engine.config.crop_px)
         if picture is None:
             unread += 1
         else:
@@ -176,15 +170,17 @@ def _score_rows(
     enough = min(aggregate.MIN_FRAMES, max(map(len, tracks.values())))
     logits: dict[str, Floats] = {}
     best: tuple[float, str] = (-math.inf, "")
-    crop_jpeg = b""
+    crop_jpeg, distance = b"", None
     for name, track in tracks.items():
         pictures = [picture for _, picture in track]
         pictures = wear(pictures) if wear else pictures
-        logits[name] = engine.run(np.stack(pictures)).logit
+        output = engine.run(np.stack(pictures))
+        logits[name] = output.logit
         score = aggregate.lane_score(logits[name])
         if len(track) >= enough and score > best[0]:
             best = (score, name)
             crop_jpeg = _jpeg(pictures[int(np.argmax(logits[name]))])
+            distance = _distance(output.features, reference)
     kept = [row for track in tracks.values() for row, _ in track]
     sizes = np.array([row.face_px for row, _ in tracks[best[1]]])
     known = sizes[np.isfinite(sizes)]
@@ -196,9 +192,14 @@ def _score_rows(
         frame_index=np.array([row.frame_index for row in kept], np.int64),
         frame_track=tuple(row.track for row in kept),
         face_px=float(np.median(known)) if len(known) else None,
+        distance=distance,
         crop_jpeg=crop_jpeg,
         unread=unread,
     )
+
+
+def _distance(features: NDArray[np.float32], known: OutOfDistribution | None) -> float | None:
+    return None if known is None else float(np.median(lanes.distances(features, known)))
 
 
 def score_videos(
@@ -209,20 +210,21 @@ def score_videos(
     sampling: Sampling | None = None,
     progress: Progress | None = None,
 ) -> list[ScoredVideo]:
-    """Score videos as the app does, through `Detector`: a refused file is a reason as well."""
+    """Score videos below a folder as `score_video` does."""
     detector = Detector(weights)
     records = list(records)
     out = []
     for number, record in enumerate(records, start=1):
-        out.append(_analysed(detector, record, locate(video_root, record.path), sampling))
+        out.append(score_video(detector, record, locate(video_root, record.path), sampling))
         if progress is not None:
             progress(number, len(records))
     return out
 
 
-def _analysed(
-    detector: Detector, record: VideoRecord, path: Path, sampling: Sampling | None
+def score_video(
+    detector: Detector, record: VideoRecord, path: Path, sampling: Sampling | None = None
 ) -> ScoredVideo:
+    """Score the video at `path` as the app does: a refused file is a reason as well."""
     try:
         *_, report = detector.analyze(path, sampling)
     except InputError as error:
@@ -240,6 +242,7 @@ def _analysed(
         frame_index=np.concatenate([track.frame_index for track in every]).astype(np.int64),
         frame_track=tuple(lane.track_id for lane in report.lanes for _ in lane.track.time_s),
         face_px=lanes.face_px(top.track),
+        distance=_distance(top.scores.features, detector.weights.out_of_distribution),
         crop_jpeg=top.scores.crops_jpeg[int(np.argmax(top.scores.logit))],
     )
 
