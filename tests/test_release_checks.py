@@ -81,3 +81,9 @@ def test_a_card_that_is_not_whole_is_not_published(
     (copy / "README.md").write_text(alter(card, pattern, new), "utf-8")
     with pytest.raises(PushRefused, match=says):
         check(copy)
+
+
+def test_the_shipped_weights_may_be_published() -> None:
+    weights, notes = check(Path(hub.__file__).parent.parent / "weights" / hub.DEFAULT)
+    assert weights.calibration is not None
+    assert notes == ["The heatmaps are not tested: default@local came without heatmaps.json."]
