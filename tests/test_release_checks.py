@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dfexplain import hub
 from dfexplain.errors import NotCalibrated, PushRefused, WeightsRefused
 from dfexplain.release_checks import check
 from tests import small_weights as small
