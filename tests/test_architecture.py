@@ -258,3 +258,13 @@ def test_the_document_shows_every_room_with_its_rank_and_what_it_owns() -> None:
     assert ranks == RANK
     shared = {"torch": set(OWNERS["torch"].split())}
     assert owned | shared == {package: set(rooms.split()) for package, rooms in OWNERS.items()}
+
+
+def test_the_document_shows_every_module_of_the_training_side() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    part = text[text.index("## The training side") : text.index("## Decisions")]
+    rows = [line.split("|")[2] for line in part.splitlines() if line.startswith("| ")]
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    there = {name.split(".")[1] for name in MODULES if name.startswith("train.")}
+    assert len(named) == len(set(named))
+    assert set(named) == there - {"__main__", "commands"}
