@@ -17,8 +17,8 @@ __all__ = ["Coverage", "Heatmap", "Lane", "Progress", "Segment", "TrackScores"]
 class TrackScores:
     """What the model said of a track's crops, N rows.
 
-    `evidence` (N, h, w) is in logits: its mean over the map plus the model's bias is `logit`
-    (closed form of Grad-CAM for a linear head on globally pooled features). `features` (N, D) are
+    `evidence` (N, h, w) is in logits: for a linear head on globally pooled features its mean over
+    the map plus the model's bias is `logit` (closed form of Grad-CAM). `features` (N, D) are
     the pooled features. `crops_jpeg` are the crops as the model saw them, for display.
     """
 
