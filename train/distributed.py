@@ -8,7 +8,7 @@ what one would (Li et al., PyTorch Distributed, VLDB 2020). Process 0 alone writ
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -64,11 +64,11 @@ class Here:
         """What process 0 wishes."""
         return bool(self.gather(wish)[0])
 
-    def share_buffers(self, module: nn.Module) -> None:
-        """Give every process the buffers (batch statistics) of process 0."""
+    def share(self, tensors: Iterable[Tensor]) -> None:
+        """Give every process those of process 0, in place."""
         if self.world > 1:
-            for buffer in module.buffers():
-                dist.broadcast(buffer, 0)
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
 
 
 def pick_device(wanted: str, local_rank: int = 0) -> torch.device:

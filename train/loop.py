@@ -61,8 +61,9 @@ def fit(
     with distributed.group(config.run.device) as here:
         aloud: Say = say if here.first else lambda _: None
         training, validation = data.training(config), data.validation(config)
-        this = Training(config, training, here, init, aloud)
-        this.resume(run_dir, data.digest(), aloud)
+        this = Training(config, training, here, data.digest())
+        if not this.resume(run_dir, aloud):
+            this.start(init, aloud)
         if here.first:
             configs.write(run_dir / "config.yaml", config)
         size = sum(p.numel() for p in this.learner.model.parameters())
@@ -77,7 +78,7 @@ def fit(
                     aloud(f"stopped: {config.run.select} did not improve for {patience}")
                     break
                 row = this.train_epoch(epoch, run_dir, logs, aloud)
-                here.share_buffers(this.averaged)
+                here.share(this.averaged.buffers())
                 row |= validate(this.averaged, validation, config, here, this.precision)
                 this.pace.after_epoch(row["val_loss"])
                 row["seconds"] = round(this.seconds(), 1)

@@ -29,14 +29,15 @@ class Training:
     """A run between two moments: weights, optimiser, averages, and the place it has come to."""
 
     def __init__(
-        self, config: FitConfig, data: Samples, here: distributed.Here, init: Path | None, say: Say
+        self, config: FitConfig, data: Samples, here: distributed.Here, data_digest: str
     ) -> None:
         torch.manual_seed(config.run.seed)
         self.config, self.data, self.here = config, data, here
+        self.data_digest = data_digest
         self.precision = steps.mixed_precision(config.run.precision, here.device)
-        model = _start(config, init, say)
         weight = steps.pos_weight(data.rows, config)
-        self.learner = steps.channels_last(steps.Learner(model, config, weight).to(here.device))
+        learner = steps.Learner(build(config.model), config, weight).to(here.device)
+        self.learner = steps.channels_last(learner)
         self.averaged: VideoModel = self.learner.model
         if config.optimiser.ema:
             self.averaged = copy.deepcopy(self.averaged)
@@ -54,7 +55,6 @@ class Training:
         self.scaler = GradScaler(here.device.type, enabled=halves)
         self.history: list[dict[str, Any]] = []
         self.epoch = 0
-        self.data_digest = ""
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
@@ -168,35 +168,40 @@ class Training:
             "data": self.data_digest,
         }
 
-    def resume(self, run_dir: Path, data_digest: str, say: Say) -> None:
-        """Go on with the run in `run_dir`, if there is one."""
-        self.data_digest = data_digest
+    def resume(self, run_dir: Path, say: Say) -> bool:
+        """Go on with the run in `run_dir`; False if there is none."""
         state = load_checkpoint(run_dir, "last")
         if state is None:
-            return
-        check_same_run(state, self.config, data_digest, run_dir)
+            return False
+        check_same_run(state, self.config, self.data_digest, run_dir)
         for name in ("learner", "optimizer", "pace", "scaler", "averaged"):
-            getattr(self, name).load_state_dict(state[name])
+            if state[name]:  # A scaler that is not in use has no state.
+                getattr(self, name).load_state_dict(state[name])
         self.history, self.epoch = list(state["history"]), int(state["epoch"])
         self.step, self.spent = int(state["step"]), float(state["spent"])
         if self.here.first:
             self.sums = state["sums"].to(self.here.device)
         say(f"resumed in epoch {self.epoch + 1} after {self.step} of {self.batches.steps} steps")
+        return True
+
+    def start(self, init: Path | None, say: Say) -> None:
+        """Take the first weights: of another run, of ImageNet, or those that the seed drew."""
+        model = self.learner.model
+        if init is not None:
+            _take_over(model, init)
+        elif self.config.run.pretrained and self.here.first:
+            load_imagenet(model, say)
+        self.here.share(model.state_dict().values())
+        self.averaged.load_state_dict(model.state_dict())
 
 
-def _start(config: FitConfig, init: Path | None, say: Say) -> VideoModel:
-    """The model with its first weights: of another run, of ImageNet, or drawn by the seed."""
-    model = build(config.model)
-    if init is not None:
-        earlier = load_checkpoint(init)
-        if earlier is None:
-            raise SettingError(f"--init must hold a checkpoint, but got '{init}'. Run fit first.")
-        try:
-            model.load_state_dict(earlier["averaged"])
-        except RuntimeError as error:
-            raise SettingError(
-                f"--init must hold a {config.model.label}, but got '{init}'. Use its model section."
-            ) from error
-    elif config.run.pretrained:
-        load_imagenet(model)
-    return model
+def _take_over(model: VideoModel, init: Path) -> None:
+    earlier = load_checkpoint(init)
+    if earlier is None:
+        raise SettingError(f"--init must hold a checkpoint, but got '{init}'. Run fit first.")
+    try:
+        model.load_state_dict(earlier["averaged"])
+    except RuntimeError as error:
+        raise SettingError(
+            f"--init must hold a {model.config.label}, but got '{init}'. Use its model section."
+        ) from error
