@@ -115,7 +115,7 @@ def test_a_notebook_explains_itself_and_uses_public_names(path: Path) -> None:
     [
         ("01_dataset", r"leaks in the split: 0\nDFX001: person", 1),
         ("02_labels", r"train: 4,860 = 394 real.*\nval: 1,215 = 99 real.*right 91.85%", 2),
-        ("03_model", r"(?s)11,603,650 .*epoch 5: loss .*\n\d+ videos: AUC ", 1),
+        ("03_model", r"(?s)11,603,650 .*epoch 4: loss .*\n\d+ videos: AUC ", 1),
         ("04_temporal", r"known: 2\.60 to 5\.40 s\nfound: 2\.\d\d to 5\.\d\d s", 2),
     ],
 )
