@@ -192,7 +192,7 @@ def lines(stats: DatasetStats) -> list[str]:
     if stats.sample is not None:
         out.append(f"a frame of {stats.sample['video']} has the shape {stats.sample['shape']}")
     if stats.unreadable:
-        out.append(f"{len(stats.unreadable)} videos cannot be read (stats.json names them)")
+        out.append(f"videos that cannot be read: {len(stats.unreadable)} (stats.json names them)")
     return out
 
 

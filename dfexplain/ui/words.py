@@ -71,8 +71,9 @@ SHOW_LABEL = "Show"
 SHOW = ("both", "picture", "map")
 SIGNED = "Show what speaks for real, too"
 BAR_HELP = (
-    "Grad-CAM: evidence in logits at each place of the crop, on one scale for every frame of every "
-    "video of these weights. It shows where the model looked, not what was changed."
+    "Grad-CAM (for networks over time HiResCAM): evidence in logits at each place of the crop, on "
+    "one scale for every frame of every video of these weights. It shows where the "
+    "model looked, not what was changed."
 )
 
 CALIBRATION_LEAD = (
