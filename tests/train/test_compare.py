@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dfexplain.errors import SettingError
+from tests.sources import ROOT
 from tests.train.crops import crops_data
 from train import config as configs
 from train.compare import Compared, compare, without_augmentation
@@ -36,7 +37,7 @@ FIGURES = {
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Compared, list[str]]:
     folder = tmp_path_factory.mktemp("compare")
     data = crops_data(folder / "crops", train=6, val=5)
-    base = configs.read(Path("train/configs/small_lite0.yaml"), SMALL)
+    base = configs.read(ROOT / "train/configs/small_lite0.yaml", SMALL)
     cnn = replace(base, name="cnn", model=replace(base.model, architecture="simple_cnn"))
     lines: list[str] = []
     frame = replace(base, model=replace(base.model, backbone="mobilenetv3_small_100"))
@@ -95,13 +96,13 @@ def test_the_histories_and_figures_of_the_seeds_are_written(
 
 
 def test_a_config_without_augmentation_differs_in_that_only() -> None:
-    base = configs.read(Path("train/configs/mobilenetv3.yaml"))
+    base = configs.read(ROOT / "train/configs/mobilenetv3.yaml")
     plain = without_augmentation(base)
     assert set(vars(plain.augmentation).values()) == {0.0}
     assert replace(plain, name=base.name, augmentation=base.augmentation) == base
 
 
 def test_two_configs_of_one_name_are_refused(tmp_path: Path) -> None:
-    base = configs.read(Path("train/configs/small_lite0.yaml"), SMALL)
+    base = configs.read(ROOT / "train/configs/small_lite0.yaml", SMALL)
     with pytest.raises(SettingError, match="different names"):
         compare([base, base], crops_data(tmp_path), tmp_path / "out")

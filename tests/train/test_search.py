@@ -11,12 +11,13 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from dfexplain.errors import SettingError
+from tests.sources import ROOT
 from tests.train.crops import crops_data
 from train import search as searching
 from train.loop import CropsData, FitResult
 from train.search import DEFAULT_SPACE, parse_space, search
 
-CONFIG = Path("train/configs/small_lite0.yaml")
+CONFIG = ROOT / "train/configs/small_lite0.yaml"
 SMALL = [
     "model.architecture=simple_cnn",
     "model.crop_px=32",
