@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from train import splits
 from train.augment import draw_wear, geometry_and_colour
 from train.batches import Row, Sample, Samples
 from train.config import FitConfig
+from train.pictures import read_crop
 from train.portraits import Portrait
 from train.records import CropRow
 from train.samples import PairDataset
@@ -49,16 +49,13 @@ def positions(
 
 def _read(path: Path, side: int) -> NDArray[np.uint8]:
     """A crop as RGB (S, S, 3). Raises DataError naming the file."""
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if bgr is None:
+    rgb = read_crop(path, side)
+    if rgb is None:
         raise DataError(
             f"crops must be readable pictures, but got '{path}'. Extract it again or take its row "
             "out of the table."
         )
-    if bgr.shape[:2] != (side, side):
-        how = cv2.INTER_AREA if min(bgr.shape[:2]) > side else cv2.INTER_LINEAR
-        bgr = cv2.resize(bgr, (side, side), interpolation=how)
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+    return rgb
 
 
 def _tracks(crops: Sequence[CropRow]) -> list[list[CropRow]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from dfexplain import calibration as calibrations
 from dfexplain.errors import SettingError
 from dfexplain.structures import Calibration
 from train.importers import files
-from train.records import VideoRecord
+from train.records import VideoRecord, write_table
 from train.scores import ScoredVideo
 
 __all__ = ["Predictions", "predict", "videos_below", "write"]
@@ -75,23 +74,15 @@ def predict(
     return Predictions(rows, missing, fill)
 
 
-def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-
-
 def write(path: Path, predictions: Predictions) -> list[Path]:
     """Write filename,label to `path`, and beside it the list of videos that have no probability.
 
     Returns the files written: `<stem>_not_analysable.csv` is written where it has a row.
     """
-    _write(path, ("filename", "label"), [(name, f"{p:.6f}") for name, p in predictions.rows])
+    write_table(path, ("filename", "label"), [(name, f"{p:.6f}") for name, p in predictions.rows])
     beside = path.with_name(f"{path.stem}_not_analysable.csv")
     beside.unlink(missing_ok=True)
     if not predictions.missing:
         return [path]
-    _write(beside, MISSING_COLUMNS, predictions.missing)
+    write_table(beside, MISSING_COLUMNS, predictions.missing)
     return [path, beside]

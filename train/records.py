@@ -21,6 +21,7 @@ __all__ = [
     "read_crops",
     "read_videos",
     "write_crops",
+    "write_table",
     "write_videos",
 ]
 
@@ -105,7 +106,8 @@ def _video(row: dict[str, str], where: str) -> VideoRecord:
     )
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file, and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
@@ -129,7 +131,7 @@ def _read(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
 
 def write_videos(path: Path, videos: Iterable[VideoRecord]) -> None:
     """Write a videos table."""
-    _write(path, VIDEO_COLUMNS, (_video_cells(v) for v in videos))
+    write_table(path, VIDEO_COLUMNS, (_video_cells(v) for v in videos))
 
 
 def read_videos(path: Path) -> list[VideoRecord]:
@@ -142,7 +144,7 @@ def write_crops(path: Path, crops: Iterable[CropRow]) -> None:
     rows = (
         [*(str(getattr(c, name)) for name in CROP_COLUMNS), *_video_cells(c.video)] for c in crops
     )
-    _write(path, (*CROP_COLUMNS, *VIDEO_COLUMNS), rows)
+    write_table(path, (*CROP_COLUMNS, *VIDEO_COLUMNS), rows)
 
 
 def read_crops(path: Path) -> list[CropRow]:

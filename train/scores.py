@@ -26,7 +26,7 @@ from dfexplain.structures import Calibration, Sampling, VideoReport
 from train.checkpoints import load_checkpoint
 from train.importers.files import locate
 from train.pictures import read_crop
-from train.records import CropRow, VideoRecord
+from train.records import CropRow, VideoRecord, write_table
 
 __all__ = [
     "ScoredVideo",
@@ -251,14 +251,6 @@ def _cell(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.6g}"
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-
-
 def write_videos(
     path: Path, scored: Iterable[ScoredVideo], fitted: Calibration | None = None
 ) -> None:
@@ -280,7 +272,7 @@ def write_videos(
                 *(len(item.frame_logits), item.unread, item.reason or ""),
             ]
         )
-    _write(path, VIDEO_COLUMNS, rows)
+    write_table(path, VIDEO_COLUMNS, rows)
 
 
 def write_frames(
@@ -306,4 +298,4 @@ def write_frames(
         for track, index, time_s, logit, p_frame in columns:
             cells = [_cell(time_s), _cell(logit), _cell(p_frame)]
             rows.append([item.record.key, track, index if index >= 0 else "", *cells])
-    _write(path, FRAME_COLUMNS, rows)
+    write_table(path, FRAME_COLUMNS, rows)

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(900)
 PEOPLE = 28
 FIT = [
     *("--config", "train/configs/small_lite0.yaml"),
-    *("--set", "run.epochs=1", "--set", "model.crop_px=96"),
+    *("--set", "run.epochs=2", "--set", "model.crop_px=96"),
     *("--set", "data.workers=0", "--set", "optimiser.ema=0.5"),
 ]
 # Fits of seconds, for the commands that fit more than once.
