@@ -11,6 +11,7 @@ from types import ModuleType
 
 from dfexplain.errors import DfExplainError
 from train import commands
+from train.allocator import keep_memory
 
 __all__ = ["COMMANDS", "main", "parser"]
 
@@ -51,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     # Read when a command loads torch. Threads that spin while they wait take the cores from the
     # loaders' workers: on two cores with two workers, MobileNetV3-Small learnt 4 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_memory()
     try:
         args.run_command(args)
     except DfExplainError as error:

@@ -32,6 +32,13 @@ class Wear:
     gamma: float
     offset: float
     saturation: float
+    # One-sided light: how much brighter (+) or darker one side is, and from where it comes.
+    light: float
+    light_deg: float
+    # What a camera or an app does to the whole picture: edge-preserving smoothing (its range in
+    # grey levels, 0 for none) and sharpening (its amount).
+    smooth: float
+    sharpen: float
     blur_px: float
     motion_px: int
     motion_deg: float
@@ -71,6 +78,12 @@ class Wear:
 
     def _lens_and_sensor(self, rgb: Image, unit: float) -> Image:
         out = rgb.astype(np.float32)
+        if self.smooth > 0:
+            width = max(3, int(5 * unit) | 1)
+            out = np.asarray(cv2.bilateralFilter(rgb, width, self.smooth, width), np.float32)
+        if self.sharpen > 0:
+            soft = cv2.GaussianBlur(out, (0, 0), max(0.5, 1.2 * unit))
+            out = out + (out - soft) * np.float32(self.sharpen)
         if self.blur_px > 0:
             out = cv2.GaussianBlur(out, (0, 0), max(0.2, self.blur_px * unit))
         if self.motion_px > 1:
@@ -81,6 +94,8 @@ class Wear:
             kernel = cv2.warpAffine(kernel, turn, (length, length))
             out = cv2.filter2D(out, -1, kernel / max(float(kernel.sum()), 1e-6))
         out = 255.0 * (np.clip(out / 255.0, 0, 1) ** np.float32(self.gamma))
+        if self.light:
+            out = out * _slope(rgb.shape[:2], self.light, self.light_deg)[..., None]
         out = out * np.array(self.gains, np.float32) + np.float32(self.offset)
         grey = out @ np.array((0.2126, 0.7152, 0.0722), np.float32)
         out = grey[..., None] + (out - grey[..., None]) * np.float32(self.saturation)
@@ -92,7 +107,8 @@ class Wear:
             small = cv2.resize(out, size, interpolation=cv2.INTER_AREA)
             out = cv2.resize(small, rgb.shape[1::-1], interpolation=self.upscale)
         if self.noise > 0:
-            out += np.random.default_rng(self.noise_seed).normal(0, self.noise, out.shape)
+            grain = np.random.default_rng(self.noise_seed).standard_normal(out.shape, np.float32)
+            out += np.float32(self.noise) * grain
         worn = np.asarray(np.clip(np.round(out), 0, 255), np.uint8)
         if self.jpeg is not None:
             done, data = cv2.imencode(
@@ -105,12 +121,22 @@ class Wear:
         return worn
 
 
+def _slope(shape: tuple[int, int], strength: float, angle_deg: float) -> NDArray[np.float32]:
+    """Factors (H, W) that rise across the picture from 1 - strength to 1 + strength."""
+    y, x = (np.linspace(-1.0, 1.0, side, dtype=np.float32) for side in shape)
+    turn = np.deg2rad(angle_deg)
+    across = np.float32(np.cos(turn)) * x[None, :] + np.float32(np.sin(turn)) * y[:, None]
+    return np.asarray(1.0 + np.float32(strength) * np.tanh(1.5 * across), np.float32)
+
+
 def draw_wear(rng: np.random.Generator, *, moving: bool = True) -> Wear:
     """Draw a chain: lens, exposure, scaling, noise, then none to two codecs (most often H.264).
 
     Its strength is drawn first, u squared for u uniform in 0..1: most pictures are worn a little
     and some a lot, or the traces that are to be learnt would be gone from nearly all of them.
-    `moving` encodes a picture as a frame of a moving clip, with CRF 18 to 36 alike: deblocking and
+    Smoothing, sharpening and one-sided light fall on the whole picture: what counts is not that a
+    face is smooth or lit from one side, but that it differs from what is around it.
+    `moving` encodes a picture as a frame of a moving clip, with CRF 18 to 38: deblocking and
     prediction smooth faces as blending does, and only what was seen worn so is told apart. Without
     it each picture is a clip of one frame, mostly at a low CRF: quicker, and easier to learn first.
     """
@@ -128,13 +154,17 @@ def draw_wear(rng: np.random.Generator, *, moving: bool = True) -> Wear:
         kept = int(rng.integers(3))
         pans = tuple((float(pace[0] * (i - kept)), float(pace[1] * (i - kept))) for i in range(3))
     if codec < 0.7:
-        worst = 36 if moving else 20 + round(16 * strength)
+        worst = 24 + round(14 * float(rng.random())) if moving else 20 + round(16 * strength)
         crfs = tuple(int(c) for c in rng.integers(18, worst + 1, size=2 if codec < 0.15 else 1))
     return Wear(
-        gains=tuple(float(g) for g in rng.uniform(0.92, 1.08, 3)),  # type: ignore[arg-type]
-        gamma=float(np.exp(rng.uniform(np.log(0.75), np.log(1.33)))),
-        offset=float(rng.uniform(-15, 15)),
+        gains=tuple(float(g) for g in rng.uniform(0.88, 1.12, 3)),  # type: ignore[arg-type]
+        gamma=float(np.exp(rng.uniform(np.log(0.65), np.log(1.5)))),
+        offset=float(rng.uniform(-18, 18)),
         saturation=0.0 if rng.random() < 0.05 else float(rng.uniform(0.6, 1.2)),
+        light=float(rng.uniform(-0.45, 0.45)) if rng.random() < 0.35 else 0.0,
+        light_deg=float(rng.uniform(0, 180)),
+        smooth=float(rng.uniform(8, 35)) if rng.random() < 0.12 else 0.0,
+        sharpen=float(rng.uniform(0.2, 1.5)) if rng.random() < 0.2 else 0.0,
         blur_px=maybe(0.4, 0.2, 1.6, 0.0),
         motion_px=int(maybe(0.15, 2, 9, 0)),
         motion_deg=float(rng.uniform(0, 180)),

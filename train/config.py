@@ -13,6 +13,7 @@ import yaml
 
 from dfexplain.errors import SettingError
 from dfexplain.models import ModelConfig
+from train.forgeries import RECIPES
 
 __all__ = [
     "Augmentation",
@@ -94,8 +95,8 @@ class Data(_Section):
     each equal part of its track (Wang et al., TSN, ECCV 2016), or every `stride`-th in a row if
     that is not 0; `jitter` draws where. `sampling`: `balanced` draws as many real as fake,
     `paired` a fake with a real of the same source. `max_videos_per_class` limits training (0: all).
-    `swap_share` and `moving` are for portraits only: the share of forgeries with another person's
-    face, and whether pictures are worn as frames of a moving clip.
+    `left_out` and `moving` are for portraits only: a recipe of forgeries that is never drawn, and
+    whether pictures are worn as frames of a moving clip.
     """
 
     batch_size: int = _number(16, 1)
@@ -105,7 +106,7 @@ class Data(_Section):
     jitter: bool = True
     sampling: str = _choice("shuffled", "balanced", "paired")
     max_videos_per_class: int = _number(0, 0)
-    swap_share: float = _number(0.25, 0.0, 1.0)
+    left_out: str = _choice("", *RECIPES)
     moving: bool = True
 
 

@@ -164,8 +164,8 @@ class PortraitSamples:
         self.pairs = PairDataset(
             portraits,
             config.model,
-            swap_share=config.data.swap_share,
             seed=seed,
+            left_out=config.data.left_out,
             moving=config.data.moving,
         )
         self.fixed = draws > 0

@@ -68,7 +68,7 @@ class PortraitMaterial:
     def crops(self, split: str, config: ModelConfig, limit: int) -> Iterator[tuple[Crops, int]]:
         """See `Material`."""
         people = self.train if split == "train" else self.val
-        pairs = PairDataset(people, config, swap_share=made_clips.SWAP_SHARE, seed=SEEDS[split])
+        pairs = PairDataset(people, config, seed=SEEDS[split])
         count = min(max(1, limit // 2), len(pairs))
         chosen = np.unique(np.linspace(0, len(pairs) - 1, count).astype(int))
         both = np.stack([pairs[int(i)][0].numpy().transpose(0, 2, 3, 1) for i in chosen])

@@ -14,18 +14,21 @@ from torch.utils.data import Dataset
 from dfexplain.models import ModelConfig
 from dfexplain.tracks import crop_face
 from train.augment import draw_wear
+from train.forgeries import Face, Forger
 from train.portraits import Portrait
-from train.sbi import forge
 
-__all__ = ["PairDataset", "Pose", "draw_pose", "make_pair", "place"]
+__all__ = ["Pair", "PairDataset", "Pose", "draw_pose", "face_width", "make_pair", "place"]
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
 # The auxiliary head learns one cell of the mask per position of a stride-32 network's last map.
 STRIDE_PX = 32
-# Side of the picture around the face, in face widths: room for any crop margin, turn and shift.
-CANVAS_FACES = 2.4
+# The detector's box shakes: by how much it grows and moves, in face widths.
+BOX_SCALE, BOX_SHIFT = (0.9, 1.12), 0.05
+# A forgery that changes its part of the worn crop by less than this (root mean square, grey levels)
+# is drawn again, at most TRIES times: nobody could see it, and to call it fake would teach noise.
+VISIBLE, TRIES = 3.0, 3
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,25 @@ class Pose:
     canvas_px: int
 
 
-def draw_pose(native_px: float, rng: np.random.Generator) -> Pose:
-    """Draw a face width of 72 to 280 px (at most 1.15 times the portrait's own) and a turn."""
+@dataclass(frozen=True)
+class Pair:
+    """Crops (S, S, 3) of a real face and of its forgery, the forged share of each cell (G, G), and
+    the recipe (`forgeries.RECIPES`)."""
+
+    real: Image
+    fake: Image
+    cells: Array
+    recipe: str
+
+
+def draw_pose(native_px: float, margin: float, rng: np.random.Generator) -> Pose:
+    """Draw a face width of 72 to 280 px (at most 1.15 times the portrait's own) and a turn.
+
+    The canvas has room for a crop with `margin` wherever the box shakes to.
+    """
     largest = max(80.0, min(280.0, 1.15 * native_px))
     face_px = float(np.exp(rng.uniform(np.log(72.0), np.log(largest))))
-    canvas = 2 * round(face_px * CANVAS_FACES / 2)
+    canvas = 2 * round(face_px * ((0.5 + margin) * BOX_SCALE[1] + BOX_SHIFT + 0.03))
     return Pose(face_px, float(rng.uniform(-12, 12)), bool(rng.random() < 0.5), canvas)
 
 
@@ -77,41 +94,43 @@ def place(picture: NDArray[np.generic], box_xyxy: Array, pose: Pose) -> NDArray[
 
 def make_pair(
     portrait: Portrait,
-    donor: Portrait | None,
+    donor: Portrait,
+    forger: Forger,
     config: ModelConfig,
     rng: np.random.Generator,
     *,
+    recipe: str | None = None,
     moving: bool = True,
-) -> tuple[Image, Image, Array]:
-    """A real crop (S, S, 3), a forged crop (S, S, 3) and the forged share of each cell (G, G)."""
-    forged = forge(
-        portrait.rgb,
-        portrait.landmarks_xy,
-        rng,
-        donor=None if donor is None else (donor.rgb, donor.landmarks_xy),
-    )
-    pose = draw_pose(face_width(portrait.box_xyxy), rng)
-    real, fake = (
-        np.asarray(place(p, portrait.box_xyxy, pose), np.uint8) for p in (portrait.rgb, forged.rgb)
-    )
-    # A faint blend is forged all the same: the target is where, not how much.
-    where = forged.mask / max(float(forged.mask.max()), 1e-6)
-    mask = np.asarray(place(where, portrait.box_xyxy, pose), np.float32)
-    real, fake = draw_wear(rng, moving=moving).apply([real, fake], pose.face_px)
-    # The detector's box shakes: so does the crop, alike for both.
-    half = pose.face_px / 2.0 * rng.uniform(0.9, 1.12)
-    middle = pose.canvas_px / 2.0 + rng.uniform(-0.05, 0.05, 2) * pose.face_px
-    box = np.concatenate([middle - half, middle + half]).astype(np.float32)
-    crops = [crop_face(p, box, config.crop_margin, config.crop_px) for p in (real, fake)]
-    share = crop_face(
-        np.asarray(np.repeat(np.round(mask * 255)[..., None], 3, axis=2), np.uint8),
-        box,
-        config.crop_margin,
-        config.crop_px,
-    )[..., 0]
+) -> Pair:
+    """A real and a forged crop of one face, worn alike and cut alike."""
+    for _ in range(TRIES):
+        forged = forger.draw(_face(portrait), _face(donor), rng, recipe=recipe)
+        pose = draw_pose(face_width(portrait.box_xyxy), config.crop_margin, rng)
+        pictures = [
+            np.asarray(place(p, portrait.box_xyxy, pose), np.uint8)
+            for p in (portrait.rgb, forged.rgb)
+        ]
+        # A faint blend is forged all the same: the target is where, not how much.
+        where = forged.mask / max(float(forged.mask.max()), 1e-6)
+        mask = np.asarray(place(np.round(where * 255), portrait.box_xyxy, pose), np.uint8)
+        pictures = draw_wear(rng, moving=moving).apply(pictures, pose.face_px)
+        half = pose.face_px / 2.0 * rng.uniform(*BOX_SCALE)
+        middle = pose.canvas_px / 2.0 + rng.uniform(-BOX_SHIFT, BOX_SHIFT, 2) * pose.face_px
+        box = np.concatenate([middle - half, middle + half]).astype(np.float32)
+        real, fake, share = (
+            crop_face(p, box, config.crop_margin, config.crop_px)
+            for p in (*pictures, np.repeat(mask[..., None], 3, axis=2))
+        )
+        change = (real.astype(np.float32) - fake)[share[..., 0] > 127]
+        if change.size and float(np.sqrt((change**2).mean())) >= VISIBLE:
+            break
     grid = max(1, config.crop_px // STRIDE_PX)
-    cells = cv2.resize(share, (grid, grid), interpolation=cv2.INTER_AREA)
-    return crops[0], crops[1], np.asarray(cells, np.float32) / 255.0
+    cells = cv2.resize(share[..., 0], (grid, grid), interpolation=cv2.INTER_AREA)
+    return Pair(real, fake, np.asarray(cells, np.float32) / 255.0, forged.recipe)
+
+
+def _face(portrait: Portrait) -> Face:
+    return portrait.rgb, portrait.landmarks_xy
 
 
 class PairDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -126,14 +145,14 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         portraits: list[Portrait],
         config: ModelConfig,
         *,
-        swap_share: float,
         seed: int,
+        left_out: str = "",
         moving: bool = True,
     ) -> None:
         self.moving = moving
         self.portraits = portraits
         self.config = config
-        self.swap_share = swap_share
+        self.forger = Forger([_face(p) for p in portraits], left_out)
         self.seed = seed
         # Shared memory: workers that live on through the epochs must see the change.
         self._epoch = torch.zeros(1, dtype=torch.int64)
@@ -146,13 +165,16 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.portraits)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def pair(self, index: int, recipe: str | None = None) -> Pair:
+        """The pair of a portrait in this epoch, by a recipe if one is given."""
         rng = np.random.default_rng((self.seed, int(self._epoch[0]), index))
-        donor = None
-        if rng.random() < self.swap_share:
-            donor = self.portraits[int(rng.integers(len(self.portraits)))]
-        real, fake, cells = make_pair(
-            self.portraits[index], donor, self.config, rng, moving=self.moving
+        donor = self.portraits[int(rng.integers(len(self.portraits)))]
+        portrait = self.portraits[index]
+        return make_pair(
+            portrait, donor, self.forger, self.config, rng, recipe=recipe, moving=self.moving
         )
-        pair = np.stack([real, fake]).transpose(0, 3, 1, 2)
-        return torch.from_numpy(np.ascontiguousarray(pair)), torch.from_numpy(cells)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        made = self.pair(index)
+        both = np.stack([made.real, made.fake]).transpose(0, 3, 1, 2)
+        return torch.from_numpy(np.ascontiguousarray(both)), torch.from_numpy(made.cells)

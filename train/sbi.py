@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KINDS", "Forgery", "face_outline", "forge", "similarity"]
+__all__ = ["KINDS", "Forgery", "face_outline", "forge", "similarity", "soft_mask"]
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
@@ -48,12 +48,12 @@ _KIND_SHARES = (0.5, 0.14, 0.12, 0.08, 0.08, 0.08)
 @dataclass(frozen=True)
 class Forgery:
     """A forged picture: `rgb` (H, W, 3), the share `mask` (H, W) in 0..1 of the forged face in each
-    pixel, and what was done."""
+    pixel, which part of the face it is and by which recipe (`forgeries.RECIPES`)."""
 
     rgb: Image
     mask: Array
     kind: str
-    swapped: bool
+    recipe: str
 
 
 def similarity(source: Array, target: Array) -> Array:
@@ -113,7 +113,9 @@ def _elastic(mask: Array, eye_px: float, rng: np.random.Generator) -> Array:
     )
 
 
-def _mask(shape: tuple[int, int], landmarks: Array, kind: str, rng: np.random.Generator) -> Array:
+def soft_mask(
+    shape: tuple[int, int], landmarks: Array, kind: str, rng: np.random.Generator
+) -> Array:
     """A soft mask (H, W): polygon, elastic deformation, erosion or dilation, feathering, ratio."""
     eye_px = float(np.linalg.norm(landmarks[1] - landmarks[0]))
     polygon = _region(kind, rng)
@@ -221,7 +223,7 @@ def forge(
     """
     kind = kind or str(rng.choice(KINDS, p=_KIND_SHARES))
     eye_px = float(np.linalg.norm(landmarks_xy[1] - landmarks_xy[0]))
-    mask = _mask(rgb.shape[:2], landmarks_xy, kind, rng)
+    mask = soft_mask(rgb.shape[:2], landmarks_xy, kind, rng)
     if donor is not None:
         source, target = _donated(rgb, landmarks_xy, donor, mask), rgb
     elif rng.random() < 0.5 or keep_surroundings:
@@ -231,4 +233,6 @@ def forge(
     source = _nudge(source, landmarks_xy, rng)
     weight = mask[..., None]
     blended = source.astype(np.float32) * weight + target.astype(np.float32) * (1.0 - weight)
-    return Forgery(np.asarray(np.round(blended), np.uint8), mask, kind, donor is not None)
+    return Forgery(
+        np.asarray(np.round(blended), np.uint8), mask, kind, "swap" if donor else "blend"
+    )

@@ -12,13 +12,14 @@ from dfexplain.models import ModelConfig
 from tests.train.faces import portraits
 from train.augment import draw_wear
 from train.clips import draw_recipe, render
-from train.samples import PairDataset, draw_pose, face_width, place
+from train.forgeries import RECIPES
+from train.samples import VISIBLE, PairDataset, draw_pose, face_width, place
 
 CONFIG = ModelConfig(crop_px=96, crop_margin=0.05)
 
 
 def dataset() -> PairDataset:
-    return PairDataset(list(portraits()), CONFIG, swap_share=0.5, seed=3)
+    return PairDataset(list(portraits()), CONFIG, seed=3)
 
 
 def test_a_pair_is_a_function_of_seed_epoch_and_index() -> None:
@@ -30,6 +31,31 @@ def test_a_pair_is_a_function_of_seed_epoch_and_index() -> None:
     assert float(cells.max()) > 0.1
     again.set_epoch(1)
     assert (crops != again[1][0]).any()
+
+
+def test_what_is_called_forged_can_be_seen() -> None:
+    for index in range(len(portraits())):
+        pair = dataset().pair(index)
+        changed = np.abs(pair.real.astype(float) - pair.fake) > VISIBLE / 2
+        assert changed.mean() > 0.01
+        assert pair.cells.max() > 0.1
+
+
+def test_each_recipe_can_be_asked_for() -> None:
+    for recipe in RECIPES:
+        assert dataset().pair(0, recipe).recipe == recipe
+
+
+def test_light_falls_from_one_side() -> None:
+    grey = np.full((40, 60, 3), 100, np.uint8)
+    plain = replace(
+        draw_wear(np.random.default_rng(0)),
+        gains=(1, 1, 1), gamma=1, offset=0, saturation=1, smooth=0, sharpen=0, blur_px=0,
+        motion_px=0, scale=1, noise=0, jpeg=None, crfs=(), light=0.3, light_deg=0.0,
+    )  # fmt: skip
+    (lit,) = plain.apply([grey], 150.0)
+    assert lit[20, 0, 0] < 80 < 120 < lit[20, -1, 0]
+    assert np.ptp(lit[:, 30, 0].astype(int)) == 0
 
 
 def test_real_and_forged_are_alike_where_nothing_was_forged() -> None:
@@ -59,6 +85,9 @@ def test_stronger_codecs_wear_more() -> None:
         gamma=1,
         offset=0,
         saturation=1,
+        light=0,
+        smooth=0,
+        sharpen=0,
         blur_px=0,
         motion_px=0,
         scale=1,
@@ -75,7 +104,9 @@ def test_stronger_codecs_wear_more() -> None:
 
 def test_place_puts_the_face_in_the_middle_at_its_size() -> None:
     face = portraits()[0]
-    pose = replace(draw_pose(face_width(face.box_xyxy), np.random.default_rng(0)), turn_deg=0.0)
+    pose = replace(
+        draw_pose(face_width(face.box_xyxy), 0.8, np.random.default_rng(0)), turn_deg=0.0
+    )
     x0, y0, x1, y1 = (round(float(v)) for v in face.box_xyxy)
     marked = np.zeros(face.rgb.shape[:2], np.float32)
     marked[max(0, y0) : y1, max(0, x0) : x1] = 1.0

@@ -72,7 +72,7 @@ def test_a_donor_brings_another_face_in_the_colours_of_the_target() -> None:
         kind="hull",
         donor=(donor.rgb, donor.landmarks_xy),
     )
-    assert made.swapped
+    assert made.recipe == "swap"
     inside = made.mask > 0.5 * made.mask.max()
     before, after = target.rgb[inside].astype(float), made.rgb[inside].astype(float)
     assert np.abs(before - after).mean() > 4
