@@ -8,6 +8,7 @@ uint8 of shape (H, W, 3). Letters: N rows of a track, S side of a crop, h and w 
 
 from __future__ import annotations
 
+from dfexplain.structures.evaluation import Cell, Evaluation, EvaluationTable, Number
 from dfexplain.structures.report import VideoReport
 from dfexplain.structures.scores import Coverage, Heatmap, Lane, Progress, Segment, TrackScores
 from dfexplain.structures.verdict import (
@@ -23,11 +24,15 @@ from dfexplain.structures.video import FaceTrack, Frame, Preview, Sampling, Vide
 
 __all__ = [
     "Calibration",
+    "Cell",
     "Coverage",
+    "Evaluation",
+    "EvaluationTable",
     "FaceTrack",
     "Frame",
     "Heatmap",
     "Lane",
+    "Number",
     "Outcome",
     "Preview",
     "Progress",
