@@ -67,18 +67,21 @@ def fit(
     max_distance: float | None,
     methods: Sequence[str] = scaling.METHODS,
     target_rate: float = TARGET_RATE,
+    kinds: NDArray[np.generic] | None = None,
 ) -> Calibration:
     """Calibrate on the scores (N,) of validation videos with labels (N,) and people `groups` (N,).
 
     The method is the simplest of `methods` with about the lowest log loss on held-out people
     (`scaling.choose`; `log_loss` keeps all of them); ECE and the reliability table are
-    cross-validated in the same way. Both classes count alike, however many videos they have. The
+    cross-validated in the same way. With `kinds` (N,), the recipe of each fake, people and recipes
+    are both held out. Both classes count alike, however many videos they have. The
     threshold is the smallest observed-score cut with at most `target_rate` of the real videos at or
     above it; the band's lower edge has at most `target_rate` of the fakes at or below it. Where the
     classes separate so well that the edges cross, they swap, and both rates stay at most
     `target_rate`.
 
-    Raises SettingError for a missing class, fewer than two groups of one, and scores that fall.
+    Raises SettingError for a missing class, fewer than two groups of one, fewer than two `kinds`,
+    and scores that fall.
     """
     scores, labels = np.asarray(scores, np.float64), np.asarray(labels, np.int64)
     fakes = int((labels == 1).sum())
@@ -92,7 +95,7 @@ def fit(
             "scores must rise with the label on validation videos, but they fall. "
             "The weights do not detect these fakes: train them further."
         )
-    chosen, losses, probabilities = scaling.choose(scores, labels, groups, methods)
+    chosen, losses, probabilities = scaling.choose(scores, labels, groups, methods, kinds=kinds)
     real, fake = np.sort(scores[labels == 0]), np.sort(scores[labels == 1])
     above = np.nextafter(real[len(real) - 1 - int(target_rate * len(real))], np.inf)
     below = np.nextafter(fake[int(target_rate * len(fake))], -np.inf)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,41 +149,74 @@ def _folds(labels: Ints, groups: NDArray[np.generic]) -> Ints:
     return fold[group]
 
 
+def _held_out(
+    fold: Ints, labels: Ints, kinds: NDArray[np.generic] | None
+) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Which videos (N,) a method is fitted to, and which others (N,) it is then judged on."""
+    if kinds is None:
+        yield from ((fold != k, fold == k) for k in np.unique(fold))
+        return
+    fake = labels == 1
+    for kind in np.unique(kinds[fake]):
+        of_kind = fake & (kinds == kind)
+        for k in np.unique(fold):
+            yield (fold != k) & ~of_kind, (fold == k) & (of_kind | ~fake)
+
+
 def choose(
     scores: Floats,
     labels: Ints,
     groups: NDArray[np.generic],
     methods: Sequence[str] = METHODS,
+    *,
+    kinds: NDArray[np.generic] | None = None,
 ) -> tuple[Scaling, dict[str, float], Floats]:
     """The simplest method whose log loss on people that it was not fitted to is about the lowest.
 
     About: within one standard error over groups of the lowest (Breiman et al. 1984, sec. 3.4.3), so
     that few videos do not choose a curve that follows their noise. Returns its fit to all videos,
     the cross-validated log loss of each method (both classes count alike: guessing costs log 2 =
-    0.693), and the held-out probability (N,) of each video under the chosen method. Raises
-    SettingError where a class has fewer than two groups, or where a fold leaves one class only.
+    0.693), and the held-out probability (N,) of each video under the chosen method.
+
+    `kinds` (N,) names the recipe of each fake ("" for reals, not looked at). A fold then leaves out
+    a part of the people and one recipe at once: it is fitted to other people's reals and to their
+    fakes of other recipes, and judged on its own people's reals and fakes of that recipe. A real
+    is so judged once for each recipe: its loss and its probability are the means.
+
+    Raises SettingError where a class has fewer than two groups, where `kinds` are fewer than two,
+    or where a fold leaves one class only.
     """
     fold = _folds(labels, groups)
-    held_out = {method: np.zeros(len(scores)) for method in methods}
-    for k in np.unique(fold):
-        inside = fold == k
-        if not 0 < labels[~inside].sum() < (~inside).sum():
+    if kinds is not None and len(found := np.unique(kinds[labels == 1])) < 2:
+        raise SettingError(
+            f"fakes to calibrate on must be of two recipes at least, but got {len(found)}. "
+            "Calibrate without recipes."
+        )
+    times = np.zeros(len(scores))
+    probability = {method: np.zeros(len(scores)) for method in methods}
+    loss = {method: np.zeros(len(scores)) for method in methods}
+    for known, unseen in _held_out(fold, labels, kinds):
+        if not 0 < labels[known].sum() < known.sum():
             raise SettingError(
                 "videos to calibrate on must leave both classes when a fold is held out, but got "
-                f"{int((~inside).sum())} of one class. Add validation videos."
+                f"{int(known.sum())} of one class. Add validation videos."
             )
-        for method, p in held_out.items():
-            p[inside] = apply(fit(method, scores[~inside], labels[~inside]), scores[inside])
+        times[unseen] += 1
+        for method in methods:
+            p = apply(fit(method, scores[known], labels[known]), scores[unseen])
+            truth = np.clip(np.where(labels[unseen] == 1, p, 1.0 - p), 1e-7, 1.0)
+            probability[method][unseen] += p
+            loss[method][unseen] -= np.log(truth)
     group = np.unique(groups, return_inverse=True)[1]
-    weight = balance(labels) / len(labels)
-    by_group: dict[str, Floats] = {}
-    for method, p in held_out.items():
-        truth = np.clip(np.where(labels == 1, p, 1.0 - p), 1e-7, 1.0)
-        by_group[method] = np.bincount(group, weights=-weight * np.log(truth)).astype(np.float64)
+    weight = balance(labels) / len(labels) / times
+    by_group = {
+        method: np.bincount(group, weights=weight * own).astype(np.float64)
+        for method, own in loss.items()
+    }
     losses = {method: float(part.sum()) for method, part in by_group.items()}
     lowest = min(methods, key=lambda method: losses[method])
     chosen = next(m for m in methods if _about_equal(by_group[m], by_group[lowest]))
-    return fit(chosen, scores, labels), losses, held_out[chosen]
+    return fit(chosen, scores, labels), losses, probability[chosen] / times
 
 
 def _about_equal(losses: Floats, lowest: Floats) -> bool:

@@ -24,7 +24,7 @@ from dfexplain.weights_folder import OutOfDistribution, Weights
 from train import card, evaluate, scores
 from train.checkpoints import load_checkpoint
 from train.convert import Converted
-from train.material import Material, TableMaterial
+from train.material import Material, PortraitMaterial, TableMaterial
 from train.scores import ScoredVideo
 
 __all__ = ["calibrate", "export", "export_checkpoint", "heat_scale", "reference_features"]
@@ -81,9 +81,13 @@ def reference_features(engine: Engine, material: Material) -> OutOfDistribution:
 
 
 def calibrate(
-    scored: Sequence[ScoredVideo], sha256: str, measured_on: str, target_fpr: float
+    scored: Sequence[ScoredVideo],
+    sha256: str,
+    measured_on: str,
+    target_fpr: float,
+    by_recipe: bool = False,
 ) -> Calibration:
-    """Fit the calibration on the videos that could be scored.
+    """Fit the calibration on the videos that could be scored; `by_recipe`: recipes are held out.
 
     Raises SettingError where they are too few, or where chance reaches the AUC as well.
     """
@@ -97,6 +101,7 @@ def calibrate(
         min_face_px=_quantile((s.face_px for s in kept), GATE_SHARE) or 0.0,
         max_distance=_quantile((s.distance for s in kept), 1.0 - GATE_SHARE),
         target_rate=target_fpr,
+        kinds=np.array([s.record.method for s in kept]) if by_recipe else None,
     )
     low, high = fitted.auc_interval
     if low <= 0.5:
@@ -223,7 +228,8 @@ def _write(
 ) -> Weights:
     kept = [s for s in scored if s.score is not None]
     sha256 = weights_writing.sha256_of(parts.state)
-    fitted = calibrate(scored, sha256, material.measured_on(kept), target_fpr)
+    by_recipe = isinstance(material, PortraitMaterial)
+    fitted = calibrate(scored, sha256, material.measured_on(kept), target_fpr, by_recipe)
     text = card.write(
         config=parts.config,
         calibration=fitted,
