@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from dfexplain import calibration as calibrations
+from dfexplain import evaluation as evaluations
 from dfexplain.errors import SettingError, WeightsNotFound, WeightsRefused
 from dfexplain.models import ModelConfig, build
-from dfexplain.structures import Calibration, WeightsInfo
+from dfexplain.structures import Calibration, Evaluation, WeightsInfo
 from dfexplain.untrusted import FolderReader
 
 __all__ = [
     "CALIBRATION",
     "CARD",
     "CONFIG",
+    "EVALUATION",
     "FILES",
     "FORMAT",
     "GOLDEN",
@@ -46,6 +49,7 @@ FORMAT = 1
 MODEL = "model.safetensors"
 CONFIG = "config.json"
 CALIBRATION = "calibration.json"
+EVALUATION = "evaluation.json"
 GOLDEN = "golden.json"
 CARD = "README.md"
 OUT_OF_DISTRIBUTION = "out_of_distribution.safetensors"
@@ -54,6 +58,7 @@ OUT_OF_DISTRIBUTION = "out_of_distribution.safetensors"
 FILES = {
     CARD: 2**18,
     CALIBRATION: 2**22,
+    EVALUATION: 2**20,
     GOLDEN: 2**16,
     OUT_OF_DISTRIBUTION: 2**24,
     MODEL: 2**29,
@@ -64,6 +69,7 @@ PICKLES = frozenset({".bin", ".ckpt", ".joblib", ".pkl", ".pickle", ".pt", ".pth
 
 # Logits stay far below it; it keeps the scale a number that a figure can draw.
 HEAT_SCALE_LIMIT = 1e6
+Measured = TypeVar("Measured", Calibration, Evaluation)
 _FLOATS = frozenset({"F32", "F16", "BF16"})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -98,7 +104,7 @@ class Weights:
 
     `state` has the keys, shapes and dtypes of the model that `config` builds. `heat_scale` is the
     evidence, in logits, that a heatmap draws in full colour. `calibration` is None for uncalibrated
-    weights, and `uncalibrated_because` then says why.
+    weights, and `uncalibrated_because` then says why; so with `evaluation`.
     """
 
     info: WeightsInfo
@@ -111,6 +117,8 @@ class Weights:
     folder: Path
     golden: Golden | None = None
     uncalibrated_because: str | None = None
+    evaluation: Evaluation | None = None
+    unevaluated_because: str | None = None
 
     @property
     def label(self) -> str:
@@ -151,7 +159,8 @@ def read(
         raise reader.refusal(MODEL, f"have the sha256 {expected_sha256} of config.json", sha256)
     state, width = _state(reader, config, model_bytes)
 
-    calibration, because = _calibration(reader, data[CALIBRATION], sha256)
+    calibration, because = _measured(reader, CALIBRATION, data, sha256, calibrations.from_dict)
+    evaluation, unevaluated = _measured(reader, EVALUATION, data, sha256, evaluations.from_dict)
     gate = None
     ood_bytes = data[OUT_OF_DISTRIBUTION]
     if ood_bytes is not None:
@@ -173,9 +182,8 @@ def read(
         crop_px=config.crop_px,
         crop_margin=config.crop_margin,
     )
-    return Weights(
-        info, config, state, heat_scale, calibration, gate, card, folder, golden, because
-    )
+    parts = (info, config, state, heat_scale, calibration, gate, card, folder, golden)
+    return Weights(*parts, because, evaluation, unevaluated)
 
 
 def pickle_hint(names: list[str]) -> str:
@@ -249,18 +257,24 @@ def _state(
     return {key: tensors[key].to(dtype) for key, (_, dtype) in wanted.items()}, width
 
 
-def _calibration(
-    reader: FolderReader, data: bytes | None, sha256: str
-) -> tuple[Calibration | None, str | None]:
-    if data is None:
-        return None, f"the weights came without {CALIBRATION}"
+def _measured(
+    reader: FolderReader,
+    name: str,
+    data: dict[str, bytes | None],
+    sha256: str,
+    parse: Callable[[dict[str, Any]], Measured],
+) -> tuple[Measured | None, str | None]:
+    """What was measured with these weights, or why there is nothing."""
+    raw = data[name]
+    if raw is None:
+        return None, f"the weights came without {name}"
     try:
-        calibration = calibrations.from_dict(reader.json_object(CALIBRATION, data))
+        measured = parse(reader.json_object(name, raw))
     except SettingError as error:
-        raise WeightsRefused(f"{CALIBRATION} of {reader.label} is refused: {error}") from error
-    if calibration.weights_sha256 != sha256:
-        return None, f"{CALIBRATION} was measured with other weights"
-    return calibration, None
+        raise WeightsRefused(f"{name} of {reader.label} is refused: {error}") from error
+    if measured.weights_sha256 != sha256:
+        return None, f"{name} was measured with other weights"
+    return measured, None
 
 
 def _out_of_distribution(

@@ -15,14 +15,15 @@ import safetensors.torch
 import torch
 
 from dfexplain import calibration as calibrations
+from dfexplain import evaluation as evaluations
 from dfexplain import weights_folder as layout
 from dfexplain.errors import SettingError
 from dfexplain.golden import make_golden
 from dfexplain.models import ModelConfig
-from dfexplain.structures import Calibration
+from dfexplain.structures import Calibration, Evaluation
 from dfexplain.weights_folder import OutOfDistribution, Weights
 
-__all__ = ["save", "sha256_of"]
+__all__ = ["record_card", "record_evaluation", "save", "sha256_of"]
 
 
 def sha256_of(state: Mapping[str, torch.Tensor]) -> str:
@@ -40,17 +41,18 @@ def save(
     calibration: Calibration | None = None,
     out_of_distribution: OutOfDistribution | None = None,
     golden: dict[str, Any] | None = None,
+    evaluation: Evaluation | None = None,
 ) -> Weights:
     """Write a weights folder and return it as `hub.load` reads it.
 
-    `golden` is measured here unless it is given. A calibration whose `weights_sha256` is empty is
-    bound to this state; one of other weights is refused. An older weights folder of that name is
-    replaced; a folder that holds anything else is left alone.
+    `golden` is measured here unless it is given. A calibration or an evaluation whose
+    `weights_sha256` is empty is bound to this state; one of other weights is refused. An older
+    weights folder of that name is replaced; a folder that holds anything else is left alone.
 
     Raises SettingError for arguments that make no weights folder or a place that cannot be written,
     WeightsRefused for a state that `config` does not build or that is not finite.
     """
-    files = _pack(config, state, heat_scale, card, calibration, out_of_distribution)
+    files = _pack(config, state, heat_scale, card, calibration, out_of_distribution, evaluation)
     target = Path(folder).expanduser().absolute()
     try:
         if target.exists() and {path.name for path in target.iterdir()} - layout.FILES.keys():
@@ -78,6 +80,45 @@ def save(
     return layout.read(target)
 
 
+def record_evaluation(folder: str | Path, evaluation: Evaluation) -> Weights:
+    """Write what was measured with the weights of a folder into it, in the place of an older
+    evaluation, and return the weights as they load now. The card stays as it is.
+
+    An empty `weights_sha256` is bound to these weights. Raises SettingError for an evaluation of
+    other weights, one that no weights folder may hold and a place that cannot be written, and the
+    errors of `weights_folder.read`.
+    """
+    weights = layout.read(Path(folder).expanduser())
+    data = _evaluation_bytes(evaluation, weights.info.sha256)
+    evaluations.from_dict(json.loads(data))
+    return _put(weights.folder, layout.EVALUATION, data)
+
+
+def record_card(folder: str | Path, card: str) -> Weights:
+    """Write the card of a weights folder anew; the same errors as `record_evaluation`."""
+    return _put(layout.read(Path(folder).expanduser()).folder, layout.CARD, card.encode())
+
+
+def _put(folder: Path, name: str, data: bytes) -> Weights:
+    """Put one file of a weights folder in its place, whole or not at all."""
+    if len(data) > layout.FILES[name]:
+        raise SettingError(
+            f"{name} must have at most {layout.FILES[name]} bytes, but got {len(data)}. "
+            "Record less."
+        )
+    try:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+            fresh = Path(scratch, name)
+            fresh.write_bytes(data)
+            fresh.replace(folder / name)
+    except OSError as error:
+        raise SettingError(
+            f"folder must be one that can be written, but got {str(folder)!r} "
+            f"({error.strerror}). Copy the weights elsewhere."
+        ) from error
+    return layout.read(folder)
+
+
 def _swap(fresh: Path, target: Path, aside: Path) -> None:
     """Put `fresh` in the place of `target`, which goes aside and comes back should that fail."""
     existed = target.exists()
@@ -98,6 +139,7 @@ def _pack(
     card: str,
     calibration: Calibration | None,
     out_of_distribution: OutOfDistribution | None,
+    evaluation: Evaluation | None,
 ) -> dict[str, bytes]:
     """Name and bytes of each file but `golden.json`."""
     if not 0 < heat_scale <= layout.HEAT_SCALE_LIMIT:
@@ -115,13 +157,11 @@ def _pack(
         layout.CARD: card.encode(),
     }
     if calibration is not None:
-        if calibration.weights_sha256 not in ("", sha256):
-            raise SettingError(
-                f"calibration must belong to the weights {sha256}, but got one of "
-                f"{calibration.weights_sha256!r:.80}. Calibrate these weights."
-            )
+        _check_owner("calibration", calibration.weights_sha256, sha256)
         bound = replace(calibration, weights_sha256=sha256)
         files[layout.CALIBRATION] = _json_bytes(calibrations.to_dict(bound))
+    if evaluation is not None:
+        files[layout.EVALUATION] = _evaluation_bytes(evaluation, sha256)
     if out_of_distribution is not None:
         arrays = {
             item.name: torch.from_numpy(
@@ -133,6 +173,19 @@ def _pack(
             arrays, metadata={"weights_sha256": sha256}
         )
     return files
+
+
+def _evaluation_bytes(evaluation: Evaluation, sha256: str) -> bytes:
+    _check_owner("evaluation", evaluation.weights_sha256, sha256)
+    return _json_bytes(evaluations.to_dict(replace(evaluation, weights_sha256=sha256)))
+
+
+def _check_owner(what: str, found: str, sha256: str) -> None:
+    if found not in ("", sha256):
+        raise SettingError(
+            f"{what} must belong to the weights {sha256}, but got one of {found!r:.80}. Measure "
+            "these weights."
+        )
 
 
 def _model_bytes(state: Mapping[str, torch.Tensor]) -> bytes:

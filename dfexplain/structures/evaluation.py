@@ -12,8 +12,9 @@ __all__ = ["Cell", "Evaluation", "EvaluationTable", "Number"]
 class Number:
     """A measured number with its 95 % interval `low` to `high`, beside what chance would reach.
 
-    `value` None: not measured. `n` is the number of samples that it rests on. The interval may be
-    missing, but not by halves, and need not hold the value: that of a biased measure does not.
+    `value` None: not measured. `n` is the number of samples that it rests on, 0 for what is no
+    estimate, such as a size in MB. The interval may be missing, but not by halves, and need not
+    hold the value: that of a biased measure does not.
     """
 
     value: float | None
@@ -40,11 +41,16 @@ class Number:
 Cell = str | Number | None
 
 
+def _check_text(name: str, text: str) -> None:
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"{name} must be one line of printable text, but got {text!r:.60}.")
+
+
 @dataclass(frozen=True)
 class EvaluationTable:
     """One table: `key` names it for programs, `title` for people; `note` says in one or two
     sentences what was measured, on how many samples, and what chance would reach. Each row has a
-    cell for each column; the first cell of a row names it."""
+    cell for each column; the first cell of a row names it. Texts are one line, and not empty."""
 
     key: str
     title: str
@@ -53,8 +59,12 @@ class EvaluationTable:
     rows: tuple[tuple[Cell, ...], ...]
 
     def __post_init__(self) -> None:
-        if not self.key or not self.title or not self.columns:
-            raise ValueError("EvaluationTable must have a key, a title and columns.")
+        if not self.columns:
+            raise ValueError(f"EvaluationTable {self.key} must have columns, but has none.")
+        texts = [cell for row in (self.columns, *self.rows) for cell in row]
+        for text in (self.key, self.title, self.note, *texts):
+            if isinstance(text, str):
+                _check_text("EvaluationTable", text)
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(
@@ -65,14 +75,15 @@ class EvaluationTable:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All tables of one set of weights, named by the sha256 of its tensors. `measured_on` says in
-    one sentence which data that was."""
+    """All tables of one set of weights, named by the sha256 of its tensors (empty until they
+    are written beside their weights). `measured_on` says in one sentence which data that was."""
 
     weights_sha256: str
     measured_on: str
     tables: tuple[EvaluationTable, ...]
 
     def __post_init__(self) -> None:
+        _check_text("Evaluation.measured_on", self.measured_on)
         keys = [table.key for table in self.tables]
         if len(set(keys)) < len(keys):
             raise ValueError(f"Evaluation must have a key a table, but got {keys}.")

@@ -1,0 +1,189 @@
+"""An evaluation as JSON can hold it, and in words: one wording for card, page and command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from dfexplain.errors import SettingError
+from dfexplain.structures import Cell, Evaluation, EvaluationTable, Number
+
+__all__ = [
+    "CARD_END",
+    "CARD_START",
+    "NOT_MEASURED",
+    "POINTING",
+    "beside",
+    "card_section",
+    "from_dict",
+    "in_words",
+    "to_dict",
+    "value_words",
+]
+
+# Between these lines of a model card stands what the evaluation measured.
+CARD_START, CARD_END = "<!-- evaluation -->", "<!-- /evaluation -->"
+# The key of the table that says how often a heatmap points at what was forged.
+POINTING = "pointing"
+NOT_MEASURED = "not measured"
+
+# What an evaluation of strangers may hold at most.
+_TABLES, _ROWS, _COLUMNS, _CHARACTERS = 64, 500, 24, 2000
+_NUMBER_LIMIT, _N_LIMIT = 1e12, 10**12
+
+
+def to_dict(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation as JSON can hold it: a number is an object, what was not measured null."""
+    return {
+        "weights_sha256": evaluation.weights_sha256,
+        "measured_on": evaluation.measured_on,
+        "tables": [
+            asdict(table)
+            | {
+                "columns": list(table.columns),
+                "rows": [[_plain(cell) for cell in row] for row in table.rows],
+            }
+            for table in evaluation.tables
+        ],
+    }
+
+
+def _plain(cell: Cell) -> str | dict[str, float | None] | None:
+    if not isinstance(cell, Number):
+        return cell
+    # Whoever measured with numpy hands over its numbers, which JSON does not know.
+    numbers = {k: None if v is None else float(v) for k, v in vars(cell).items()}
+    return numbers | {"n": int(cell.n)}
+
+
+def from_dict(data: dict[str, Any]) -> Evaluation:
+    """Read what `to_dict` wrote, from anybody. Raises SettingError naming the key that is wrong."""
+    _keys("object", data, Evaluation)
+    tables = tuple(_table(table) for table in _list("tables", data["tables"], _TABLES))
+    sha256, measured_on = (_text(key, data[key]) for key in ("weights_sha256", "measured_on"))
+    try:
+        return Evaluation(sha256, measured_on, tables)
+    except ValueError as error:
+        raise SettingError(f"evaluation is refused: {error}") from error
+
+
+def _table(data: Any) -> EvaluationTable:
+    _keys("table", data, EvaluationTable)
+    columns = tuple(_text("columns", c) for c in _list("columns", data["columns"], _COLUMNS))
+    rows = tuple(
+        tuple(_cell(cell) for cell in _list("rows", row, _COLUMNS))
+        for row in _list("rows", data["rows"], _ROWS)
+    )
+    key, title, note = (_text(name, data[name]) for name in ("key", "title", "note"))
+    try:
+        return EvaluationTable(key, title, note, columns, rows)
+    except ValueError as error:
+        raise SettingError(f"evaluation is refused: {error}") from error
+
+
+def _cell(data: Any) -> Cell:
+    if data is None or isinstance(data, str):
+        return data if data is None else _text("cell", data)
+    _keys("cell", data, Number)
+    for key, value in data.items():
+        ok = type(value) is int and value <= _N_LIMIT if key == "n" else _is_number(value)
+        if not ok:
+            raise SettingError(f"evaluation {key} must be a number, but got {value!r:.60}.")
+    try:
+        return Number(**data)
+    except ValueError as error:
+        raise SettingError(f"evaluation is refused: {error}") from error
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and abs(value) <= _NUMBER_LIMIT)
+
+
+def _keys(what: str, data: Any, record: type) -> None:
+    expected = {field.name for field in fields(record)}
+    if not isinstance(data, dict) or data.keys() != expected:
+        odd = sorted(expected ^ data.keys()) if isinstance(data, dict) else f"{data!r:.60}"
+        raise SettingError(
+            f"evaluation {what} must hold exactly its keys, but differs in {odd!s:.120}."
+        )
+
+
+def _list(key: str, data: Any, most: int) -> Sequence[Any]:
+    if not isinstance(data, list) or len(data) > most:
+        raise SettingError(
+            f"evaluation {key} must be a list of at most {most}, but got {data!r:.60}."
+        )
+    return data
+
+
+def _text(key: str, data: Any) -> str:
+    if not isinstance(data, str) or len(data) > _CHARACTERS:
+        raise SettingError(
+            f"evaluation {key} must be a text of at most {_CHARACTERS} characters, but got "
+            f"{data!r:.60}."
+        )
+    return data
+
+
+def _digits(value: float) -> str:
+    """Three digits after the point for rates and logits, fewer for sizes and times."""
+    if abs(value) >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def value_words(cell: Cell) -> str:
+    """A cell without what stands beside its number: "0.970", a text, or "not measured"."""
+    if isinstance(cell, str):
+        return cell
+    return NOT_MEASURED if cell is None or cell.value is None else _digits(cell.value)
+
+
+def beside(cell: Cell) -> str:
+    """What stands beside a number: "0.961 to 0.979; n 1036; chance 0.5"; empty for other cells."""
+    if not isinstance(cell, Number):
+        return ""
+    parts = []
+    if cell.low is not None and cell.high is not None:
+        parts.append(f"{_digits(cell.low)} to {_digits(cell.high)}")
+    if cell.n:
+        parts.append(f"n {cell.n}")
+    if cell.chance is not None:
+        parts.append(f"chance {cell.chance:.3g}")
+    return "; ".join(parts)
+
+
+def in_words(cell: Cell) -> str:
+    """A cell in one piece: "0.970 (0.961 to 0.979; n 1036; chance 0.5)"."""
+    rest = beside(cell)
+    return f"{value_words(cell)} ({rest})" if rest else value_words(cell)
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown takes for neither a cell's end nor markup."""
+    return text.replace("\\", "\\\\").replace("|", r"\|").replace("<", r"\<")
+
+
+def _markdown(table: EvaluationTable) -> str:
+    header = [_escaped(column) for column in table.columns]
+    rows = [[_escaped(in_words(cell)) for cell in row] for row in table.rows]
+    lines = "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows))
+    return f"### {_escaped(table.title)}\n\n{_escaped(table.note)}\n\n{lines}\n"
+
+
+def card_section(evaluation: Evaluation | None) -> str:
+    """The part of a model card from CARD_START to CARD_END: every table, or that there is none."""
+    tables = () if evaluation is None else evaluation.tables
+    if evaluation is None:
+        said = "Nothing was recorded: `python -m train evaluate --record` measures it.\n"
+    else:
+        said = (
+            f"{_escaped(evaluation.measured_on)}\n\nIn brackets stand the 95 % interval, the number"
+            " n of samples and what chance would reach.\n"
+        )
+    rest = [_markdown(table) for table in tables]
+    if POINTING not in {table.key for table in tables}:
+        rest.append(f"### Where the heatmaps point\n\nThe pointing game: {NOT_MEASURED}.\n")
+    title = "## What `python -m train evaluate` measured"
+    return "\n".join([CARD_START, f"{title}\n", said, *rest, CARD_END])
