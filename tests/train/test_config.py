@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from dfexplain import hub
 from dfexplain.errors import SettingError
+from dfexplain.models import build
 from tests.train.crops import crops_data
 from tests.train.faces import portraits
 from train import config, loop
@@ -47,6 +49,11 @@ def test_each_config_fits_two_steps(path: Path, tmp_path: Path) -> None:
     frames = min(config.read(path).model.clip_frames, 2)
     clip = [f"model.clip_frames={frames}", f"data.frames_per_track={frames}"]
     settings = config.read(path, [*SMALL, *clip])
+    if settings.loss.teacher:
+        small = replace(settings.model, backbone="mobilenetv3_small_100")
+        state = build(small).state_dict()
+        hub.save(tmp_path / "teacher", config=small, state=state, heat_scale=1.0, card="")
+        settings = replace(settings, loss=replace(settings.loss, teacher=str(tmp_path / "teacher")))
     people = [*portraits(), portraits()[0]]
     data: loop.TrainingData = loop.PortraitsData(people, people)
     if not settings.loss.mask:
@@ -89,7 +96,7 @@ def test_the_seeds_numbers_are_the_configs_numbers() -> None:
 
 def test_overrides_reach_their_sections() -> None:
     overrides = ["run.epochs=3", "model.crop_px=96", "optimiser.lr=1e-4", "logging.wandb=off"]
-    settings = config.read(CONFIGS / "sbi_lite0.yaml", overrides)
+    settings = config.read(CONFIGS / "default.yaml", overrides)
     assert (settings.run.epochs, settings.model.crop_px) == (3, 96)
     assert (settings.optimiser.lr, settings.logging.wandb) == (1e-4, "off")
     auto = config.read(CONFIGS / "mobilenetv3.yaml", ["loss.pos_weight=2"])
@@ -113,6 +120,9 @@ def test_overrides_reach_their_sections() -> None:
         ("loss.pos_weight=some", "pos_weight must be of type float or 'auto'"),
         ("loss.kind=cross_entropy", "pos_weight must be 1 with cross_entropy"),
         ("model.backbone=hf-hub:x", "backbone must be one of"),
+        ("loss.distil=0.5", "loss.teacher must come with loss.distil or loss.hint above 0"),
+        ("loss.teacher=default", "and they with it, but got 'default', 0 and 0"),
+        ("loss.distil=2", r"loss\.distil must lie in 0\.\.1"),
         ("run=3", "--set must hold known keys only, but got .run."),
         ("run.epochs", "must be section.key=value"),
         ("run.epochs=[", "must be YAML"),

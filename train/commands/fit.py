@@ -17,7 +17,7 @@ HELP = "train a config on crops or portraits; resumes a run that was cut"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--config", type=Path, default=Path("train/configs/sbi_lite0.yaml"))
+    parser.add_argument("--config", type=Path, default=Path("train/configs/default.yaml"))
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument(
