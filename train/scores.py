@@ -22,7 +22,7 @@ from dfexplain.engine import Engine
 from dfexplain.errors import InputError, SettingError
 from dfexplain.hub import OutOfDistribution, Weights
 from dfexplain.models import ModelConfig
-from dfexplain.structures import Calibration, Sampling, VideoReport
+from dfexplain.structures import Calibration, Sampling, Verdict, VideoReport
 from train.checkpoints import load_checkpoint
 from train.importers.files import locate
 from train.pictures import read_crop
@@ -59,7 +59,8 @@ class ScoredVideo:
     unknown) and `frame_track` name every scored face. `face_px` is the median longer side of the
     face that decided, None where unknown, `distance` the median distance of its features from the
     training crops (None without a reference), and `crop_jpeg` its crop with the highest logit.
-    `unread` counts crops whose pictures could not be read.
+    `unread` counts crops whose pictures could not be read. `verdict` and `notes` are those of the
+    app's report, None and empty where it made none.
     """
 
     record: VideoRecord
@@ -73,6 +74,8 @@ class ScoredVideo:
     distance: float | None = None
     crop_jpeg: bytes | None = field(default=None, repr=False)
     unread: int = 0
+    verdict: Verdict | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.score is None) != (self.reason is not None):
@@ -80,6 +83,12 @@ class ScoredVideo:
         rows = {len(x) for x in (self.frame_logits, self.frame_time_s, self.frame_index)}
         if rows != {len(self.frame_track)}:
             raise ValueError(f"{self.record.key} must have one track, time and index a logit.")
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the app gives no probability: it cannot judge, or the face is like none that was
+        measured. `notes` and `reason` say why."""
+        return self.verdict is None or self.verdict.p_fake is None
 
 
 def clip_records(root: Path) -> list[VideoRecord]:
@@ -231,7 +240,8 @@ def score_video(
         return ScoredVideo(record, None, error.code)
     assert isinstance(report, VideoReport)
     if report.verdict.score is None:
-        return ScoredVideo(record, None, str(report.verdict.reason))
+        why = str(report.verdict.reason)
+        return ScoredVideo(record, None, why, verdict=report.verdict, notes=report.notes)
     top = max(aggregate.judged(report.lanes), key=lambda lane: lane.score)
     every = [lane.track for lane in report.lanes]
     return ScoredVideo(
@@ -244,6 +254,8 @@ def score_video(
         face_px=lanes.face_px(top.track),
         distance=_distance(top.scores.features, detector.weights.out_of_distribution),
         crop_jpeg=top.scores.crops_jpeg[int(np.argmax(top.scores.logit))],
+        verdict=report.verdict,
+        notes=report.notes,
     )
 
 
