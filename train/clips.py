@@ -1,13 +1,14 @@
 """Made clips: a portrait that moves before a still camera, untouched or forged for a known span.
 
 They stand in for video where labelled video may not be used: the calibration is measured on clips
-of validation people, and the examples that ship are clips of test people.
+of validation people, the release and the examples that ship are clips of test people.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 import cv2
 import numpy as np
@@ -16,12 +17,21 @@ from numpy.typing import NDArray
 from train.augment import Wear, draw_wear
 from train.portraits import Portrait
 from train.samples import face_width
-from train.sbi import Forgery, forge
+from train.sbi import Forgery
 
-__all__ = ["ClipRecipe", "MovingPortrait", "draw_recipe", "render"]
+__all__ = ["FACE_PX", "FRAMES", "ClipRecipe", "MovingPortrait", "draw_recipe", "render"]
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
+
+FPS, FRAMES = 8.0, 12
+# Forged spans are at least as long as the shortest run that may decide (aggregate.MIN_SPAN).
+SPAN_SHARES = (0.45, 0.75)
+FACE_PX = (64.0, 260.0)
+CRFS = (18, 30)
+FLICKER_SHARE = 0.3
+# What flickers from frame to frame: place (in faces), strength, colour (in grey levels).
+FLICKER = (0.006, 0.12, 2.5)
 
 
 class MovingPortrait:
@@ -80,7 +90,11 @@ class MovingPortrait:
 
 @dataclass(frozen=True)
 class ClipRecipe:
-    """How a clip is made: frame size, rate, length, the forged span (None: untouched), wear."""
+    """How a clip is made: frame size, rate, length, the forged span (None: untouched), wear.
+
+    `flicker` moves and tints the forgery anew in each frame, as programs leave it that forge frame
+    by frame; without it the forgery is the same in all frames.
+    """
 
     size: tuple[int, int]
     fps: float
@@ -89,50 +103,76 @@ class ClipRecipe:
     forged_s: tuple[float, float] | None
     wear: Wear
     crf: int
+    flicker: bool = False
 
 
 def draw_recipe(portrait: Portrait, forged: bool, rng: np.random.Generator) -> ClipRecipe:
-    """Draw a recipe for a validation clip of 32 frames in 4 s, at H.264 CRF 18 to 36.
+    """Draw a recipe for a clip of 12 frames in 1.5 s, face-sized, at H.264 CRF 18 to 30.
 
-    Half of the forged clips are forged throughout, half for a span of 25 to 70 %.
+    Half of the forged clips are forged throughout, half for a span of 45 to 75 %; three in ten
+    flicker. Short clips are cheap, and real and forged ones share all else.
     """
-    fps, frames = 8.0, 32
-    largest = max(75.0, min(260.0, 1.15 * face_width(portrait.box_xyxy)))
-    face_px = float(np.exp(rng.uniform(np.log(70.0), np.log(largest))))
+    low, high = FACE_PX
+    largest = max(low + 5.0, min(high, 1.15 * face_width(portrait.box_xyxy)))
+    face_px = float(np.exp(rng.uniform(np.log(low), np.log(largest))))
+    whole, share, start, flicker = rng.random(4)
     span = None
     if forged:
-        length = frames / fps
-        share = 1.0 if rng.random() < 0.5 else float(rng.uniform(0.25, 0.7))
-        start = float(rng.uniform(0.0, 1.0 - share)) * length
-        span = (start, start + share * length)
-    width, height = 2 * round(face_px * 1.1), 2 * round(face_px * 1.2)
+        share = 1.0 if whole < 0.5 else SPAN_SHARES[0] + (SPAN_SHARES[1] - SPAN_SHARES[0]) * share
+        start = start * (1.0 - share)
+        span = (float(start) * FRAMES / FPS, float(start + share) * FRAMES / FPS)
     wear = replace(draw_wear(rng), jpeg=None, crfs=())
-    return ClipRecipe((width, height), fps, frames, face_px, span, wear, int(rng.integers(18, 37)))
+    return ClipRecipe(
+        size=(2 * round(face_px * 1.1), 2 * round(face_px * 1.2)),
+        fps=FPS,
+        frames=FRAMES,
+        face_px=face_px,
+        forged_s=span,
+        wear=wear,
+        crf=int(rng.integers(CRFS[0], CRFS[1] + 1)),
+        flicker=forged and bool(flicker < FLICKER_SHARE),
+    )
 
 
 def render(
     portrait: Portrait,
     recipe: ClipRecipe,
     rng: np.random.Generator,
-    donor: Portrait | None = None,
+    forgery: Forgery | None = None,
 ) -> Iterator[Image]:
-    """The frames (H, W, 3) of a clip before its codec; the forgery is the same in all of them."""
+    """The frames (H, W, 3) of a clip before its codec; `forgery` shows in the forged span."""
     mover = MovingPortrait(portrait, size=recipe.size, face_px=recipe.face_px, rng=rng)
     real = mover.prepare(portrait.rgb)
-    forged: Forgery | None = None
-    fake = real
-    if recipe.forged_s is not None:
-        forged = forge(
-            portrait.rgb,
-            portrait.landmarks_xy,
-            rng,
-            donor=None if donor is None else (donor.rgb, donor.landmarks_xy),
-            keep_surroundings=True,
-        )
-        fake = mover.prepare(forged.rgb)
+    fakes: Iterator[NDArray[np.generic]] = repeat(real)
+    if forgery is not None:
+        fake = mover.prepare(forgery.rgb)
+        fakes = repeat(fake)
+        if recipe.flicker:
+            fakes = _flickering(real, fake, mover.prepare(forgery.mask), recipe.face_px, rng)
     for number in range(recipe.frames):
         time_s = number / recipe.fps
         inside = recipe.forged_s is not None and (recipe.forged_s[0] <= time_s < recipe.forged_s[1])
-        picture = mover.frame(fake if inside else real, time_s, cv2.BORDER_REFLECT_101)
+        shown = next(fakes) if inside else real
+        picture = mover.frame(shown, time_s, cv2.BORDER_REFLECT_101)
         wear = replace(recipe.wear, noise_seed=recipe.wear.noise_seed + number)
         yield wear.apply([np.asarray(picture, np.uint8)], recipe.face_px)[0]
+
+
+def _flickering(
+    real: NDArray[np.generic],
+    fake: NDArray[np.generic],
+    mask: NDArray[np.generic],
+    face_px: float,
+    rng: np.random.Generator,
+) -> Iterator[NDArray[np.generic]]:
+    """The forged picture again and again, what it changes moved, scaled and tinted by chance."""
+    place, strength, colour = FLICKER
+    change = np.asarray(fake, np.float32) - np.asarray(real, np.float32)
+    share = np.asarray(mask, np.float32)[..., None]
+    while True:
+        tint = rng.normal(0.0, colour, 3).astype(np.float32)
+        shown = change * np.float32(rng.normal(1.0, strength)) + tint * share
+        matrix = np.eye(2, 3, dtype=np.float32)
+        matrix[:, 2] = rng.normal(0.0, place * face_px, 2)
+        shown = cv2.warpAffine(shown, matrix, real.shape[1::-1])
+        yield np.asarray(np.clip(np.round(real + shown), 0, 255), np.uint8)

@@ -1,4 +1,8 @@
-"""Clips made of validation portraits, to calibrate on: one untouched and one forged of each."""
+"""Clips made of portraits of one split: untouched ones, and as many forged by all recipes in turn.
+
+The clips of validation people calibrate, those of test people measure a release. Seeds are fixed:
+a clip follows from its seed, the person's place in the list and its number, and from nothing else.
+"""
 
 from __future__ import annotations
 
@@ -7,63 +11,139 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from dfexplain import video
 from dfexplain.detector import Detector
-from train.clips import ClipRecipe, draw_recipe, render
+from dfexplain.encode import h264_roundtrip
+from train.clips import ClipRecipe, MovingPortrait, draw_recipe, render
+from train.forgeries import RECIPES, Forger
 from train.portraits import Portrait
 from train.records import VideoRecord
+from train.samples import TRIES, VISIBLE
+from train.sbi import Forgery
 from train.scores import ScoredVideo, score_video
 
-__all__ = ["CLIP_SEED", "SWAP_SHARE", "ClipTask", "tasks"]
+__all__ = ["CALIBRATION", "RELEASE", "ClipSet", "ClipTask", "forged_visibly", "tasks"]
 
-CLIP_SEED = 8_001
-SWAP_SHARE = 0.25
-CRF_BANDS = ((18, 23), (24, 29), (30, 36))
+Image = NDArray[np.uint8]
+
+CRF_BANDS = ((18, 21), (22, 25), (26, 30))
+
+
+@dataclass(frozen=True)
+class ClipSet:
+    """Which clips are made: `each` untouched and as many forged ones a portrait, from `seed`."""
+
+    seed: int
+    each: int
+
+
+CALIBRATION = ClipSet(seed=8_001, each=2)
+RELEASE = ClipSet(seed=8_201, each=4)
 
 
 @dataclass(frozen=True)
 class ClipTask:
-    """A clip to make and to score; `rng` is where drawing has come to after the recipe."""
+    """A clip to make and to score; `seed` is that of its movement and of its forgery."""
 
     record: VideoRecord
     portrait: Portrait
-    donor: Portrait | None
+    donor: Portrait
+    forger: Forger
     recipe: ClipRecipe
-    rng: np.random.Generator
+    seed: tuple[int, ...]
+
+    def frames(self) -> list[Image]:
+        """The frames (H, W, 3) before the codec."""
+        forgery = None
+        if self.recipe.forged_s is not None:
+            forgery = forged_visibly(self)
+        return list(render(self.portrait, self.recipe, np.random.default_rng(self.seed), forgery))
 
     def __call__(self, detector: Detector) -> ScoredVideo:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "clip.mp4"
-            frames = render(self.portrait, self.recipe, self.rng, self.donor)
             recipe = self.recipe
-            video.write(path, frames, recipe.fps, crf=recipe.crf, preset="veryfast")
+            video.write(path, self.frames(), recipe.fps, crf=recipe.crf, preset="veryfast")
             return score_video(detector, self.record, path)
 
 
-def _record(portrait: Portrait, recipe: ClipRecipe, donor: Portrait | None) -> VideoRecord:
-    forged = recipe.forged_s is not None
-    low, high = next(band for band in CRF_BANDS if band[0] <= recipe.crf <= band[1])
+def forged_visibly(task: ClipTask) -> Forgery:
+    """The clip's forgery, drawn again (at most TRIES times in all) until it can be seen.
+
+    It can be seen if one worn and encoded frame changes by VISIBLE or more where it is forged (root
+    mean square, grey levels), as `samples.make_pair` asks of training crops.
+    """
+    portrait, recipe, donor = task.portrait, task.recipe, task.donor
+    rng = np.random.default_rng((*task.seed, 1))
+    mover = MovingPortrait(
+        portrait, size=recipe.size, face_px=recipe.face_px, rng=np.random.default_rng(task.seed)
+    )
+    assert recipe.forged_s is not None
+    time_s = sum(recipe.forged_s) / 2.0
+
+    def at(picture: NDArray[np.generic], border: int) -> NDArray[np.generic]:
+        return mover.frame(mover.prepare(picture), time_s, border)
+
+    for _ in range(TRIES):
+        forgery = task.forger.draw(
+            (portrait.rgb, portrait.landmarks_xy),
+            (donor.rgb, donor.landmarks_xy),
+            rng,
+            recipe=task.record.method,
+            keep_surroundings=True,
+        )
+        both = [
+            np.asarray(at(p, cv2.BORDER_REFLECT_101), np.uint8) for p in (portrait.rgb, forgery.rgb)
+        ]
+        real, fake = (
+            h264_roundtrip([worn], recipe.crf, "veryfast")[0].astype(np.float32)
+            for worn in recipe.wear.apply(both, recipe.face_px)
+        )
+        shown = np.asarray(at(forgery.mask, cv2.BORDER_CONSTANT), np.float32)
+        where = shown > 0.5 * float(forgery.mask.max())
+        change = (real - fake)[where]
+        if change.size and float(np.sqrt((change**2).mean())) >= VISIBLE:
+            break
+    return forgery
+
+
+def _record(portrait: Portrait, recipe: ClipRecipe, method: str, number: int) -> VideoRecord:
+    low, high = next(band for band in CRF_BANDS if recipe.crf <= band[1])
     return VideoRecord(
-        path=f"{'forged' if forged else 'untouched'}/{portrait.file}.mp4",
-        label=int(forged),
+        path=f"{method or 'untouched'}/{portrait.file}-{number}.mp4",
+        label=int(bool(method)),
         dataset="made clips",
         identities=(portrait.identity,),
-        method=("swapped" if donor else "self-blended") if forged else "",
+        method=method,
         compression=f"H.264 CRF {low} to {high}",
     )
 
 
-def tasks(people: Sequence[Portrait]) -> list[ClipTask]:
-    """Two clips a portrait; each follows from its place in `people` and from nothing else."""
+def tasks(people: Sequence[Portrait], chosen: ClipSet = CALIBRATION) -> list[ClipTask]:
+    """The clips of all people, untouched and forged in turn; `people` must be of one split, for the
+    forgeries learn from their faces. The recipes of forgeries take turns, so each has its share."""
+    forger = Forger([(p.rgb, p.landmarks_xy) for p in people])
     out = []
     for i, portrait in enumerate(people):
-        for label in (0, 1):
-            rng = np.random.default_rng((CLIP_SEED, i, label))
-            recipe = draw_recipe(portrait, bool(label), rng)
-            donor = None
-            if label and rng.random() < SWAP_SHARE:
-                donor = people[int(rng.integers(len(people)))]
-            out.append(ClipTask(_record(portrait, recipe, donor), portrait, donor, recipe, rng))
+        others = [p for p in people if p.identity != portrait.identity] or [portrait]
+        for number in range(chosen.each):
+            for label in (0, 1):
+                seed = (chosen.seed, i, number, label)
+                rng = np.random.default_rng(seed)
+                recipe = draw_recipe(portrait, bool(label), rng)
+                method = RECIPES[(i * chosen.each + number) % len(RECIPES)] if label else ""
+                out.append(
+                    ClipTask(
+                        record=_record(portrait, recipe, method, number),
+                        portrait=portrait,
+                        donor=others[int(rng.integers(len(others)))],
+                        forger=forger,
+                        recipe=recipe,
+                        seed=(*seed, 0),
+                    )
+                )
     return out

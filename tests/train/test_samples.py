@@ -14,6 +14,7 @@ from train.augment import draw_wear
 from train.clips import draw_recipe, render
 from train.forgeries import RECIPES
 from train.samples import VISIBLE, PairDataset, draw_pose, face_width, place
+from train.sbi import forge
 
 CONFIG = ModelConfig(crop_px=96, crop_margin=0.05)
 
@@ -122,10 +123,16 @@ def test_place_puts_the_face_in_the_middle_at_its_size() -> None:
 def test_a_forged_clip_differs_from_its_original_in_its_span_only() -> None:
     face = portraits()[2]
     recipe = draw_recipe(face, True, np.random.default_rng(4))
-    recipe = replace(recipe, forged_s=(1.0, 2.5))
-    forged = list(render(face, recipe, np.random.default_rng(9)))
+    recipe = replace(recipe, forged_s=(0.25, 1.0), flicker=False)
+    made = forge(face.rgb, face.landmarks_xy, np.random.default_rng(2), keep_surroundings=True)
+    forged = list(render(face, recipe, np.random.default_rng(9), made))
     real = list(render(face, replace(recipe, forged_s=None), np.random.default_rng(9)))
     assert len(forged) == recipe.frames == len(real)
     differs = [bool((a != b).any()) for a, b in zip(forged, real, strict=True)]
-    assert [i for i, d in enumerate(differs) if d] == list(range(8, 20))
-    assert (real[0] != real[16]).any()
+    assert [i for i, d in enumerate(differs) if d] == list(range(2, 8))
+    assert (real[0] != real[8]).any()
+    # A forgery that flickers differs from itself, and from its original in its span only.
+    shaken = list(render(face, replace(recipe, flicker=True), np.random.default_rng(9), made))
+    differs = [bool((a != b).any()) for a, b in zip(shaken, real, strict=True)]
+    assert [i for i, d in enumerate(differs) if d] == list(range(2, 8))
+    assert all((shaken[i] != forged[i]).any() for i in range(2, 8))
