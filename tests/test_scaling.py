@@ -1,4 +1,4 @@
-"""scaling.py: calibrations judged on people and on recipes of forgeries that they were not fitted to."""
+"""scaling.py: calibrations judged on people and recipes that they were not fitted to."""
 
 from __future__ import annotations
 

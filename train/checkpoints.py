@@ -14,8 +14,13 @@ from train.config import FitConfig
 __all__ = ["check_same_run", "load_checkpoint", "save_checkpoint"]
 
 FOLDER = "checkpoints"
-# What may differ between a run and its continuation: it does not decide the weights.
-_MACHINE = {"data": ("workers",), "run": ("device", "checkpoint_minutes", "log_interval")}
+# What may differ between a run and its continuation: it does not decide the weights. A teacher may
+# lie elsewhere: its sha256 is compared.
+_MACHINE = {
+    "data": ("workers",),
+    "run": ("device", "checkpoint_minutes", "log_interval"),
+    "loss": ("teacher",),
+}
 
 
 def _path(run_dir: Path, name: str) -> Path:
@@ -54,17 +59,25 @@ def _decisive(settings: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def check_same_run(state: dict[str, Any], config: FitConfig, data: str, run_dir: Path) -> None:
-    """Refuse to go on with other settings or data, which would be neither one run nor the other."""
-    before, now = _decisive(state["settings"]), _decisive(configs.to_dict(config))
-    other = [key for key in now if now[key] != before.get(key)]
+def check_same_run(
+    state: dict[str, Any], config: FitConfig, data: str, teacher: str, run_dir: Path
+) -> None:
+    """Refuse to go on with other settings, data or teacher, which would be neither one run nor the
+    other. Settings that came after the run was begun have their defaults in it."""
+    begun = configs.from_dict(state["settings"], f"the settings of '{run_dir}'")
+    before, now = _decisive(configs.to_dict(begun)), _decisive(configs.to_dict(config))
+    other = [key for key in now if now[key] != before[key]]
     if other:
         raise SettingError(
-            f"{other[0]} must be {before.get(other[0])!r} to go on with '{run_dir}', but got "
+            f"{other[0]} must be {before[other[0]]!r} to go on with '{run_dir}', but got "
             f"{now[other[0]]!r}. Give --run another folder, and --init this one to start from it."
         )
-    if state["data"] != data:
-        raise SettingError(
-            f"the tables must be those that '{run_dir}' began with, but they differ. "
-            "Give --run another folder."
-        )
+    for name, before_it, given in (
+        ("the tables", state["data"], data),
+        ("the weights of loss.teacher", state.get("teacher", ""), teacher),
+    ):
+        if before_it != given:
+            raise SettingError(
+                f"{name} must be those that '{run_dir}' began with, but they differ. "
+                "Give --run another folder."
+            )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import yaml
 from dfexplain.errors import SettingError
 from dfexplain.models import ModelConfig
 from train.forgeries import RECIPES
+from train.sections import Section, choice, number
 
 __all__ = [
     "Augmentation",
@@ -32,62 +32,8 @@ __all__ = [
 ]
 
 
-def _number(default: float | str, low: float, high: float = math.inf, word: str = "") -> Any:
-    """A number in low..high, or `word`; whole where the default is."""
-    return field(default=default, metadata={"low": low, "high": high, "word": word})
-
-
-def _choice(*words: str) -> Any:
-    """One of `words`; the first is the default."""
-    return field(default=words[0], metadata={"words": words})
-
-
-class _Section:
-    """Checks types and ranges at birth, so that no setting is wrong anywhere later."""
-
-    def __post_init__(self) -> None:
-        for item in fields(self):  # type: ignore[arg-type]
-            given = _as_number(getattr(self, item.name), item.default, item.metadata)
-            object.__setattr__(self, item.name, given)
-            if rule := _broken(given, item.default, item.metadata):
-                raise SettingError(
-                    f"{type(self).__name__.lower()}.{item.name} must {rule}, but got {given!r}. "
-                    "Correct the config."
-                )
-
-
-def _as_number(value: Any, default: Any, metadata: Any) -> Any:
-    """YAML reads 1e-4 as a string, 1 as a whole number and `off` as False."""
-    if value is False and "off" in metadata.get("words", ()):
-        return "off"
-    if "low" not in metadata or isinstance(value, bool) or value == metadata["word"]:
-        return value
-    try:
-        return int(value) if isinstance(default, int) and int(value) == value else float(value)
-    except (TypeError, ValueError):
-        return value
-
-
-def _broken(value: Any, default: Any, metadata: Any) -> str:
-    """The rule that `value` breaks, empty if none."""
-    if "words" in metadata:
-        return "" if value in metadata["words"] else f"be one of {', '.join(metadata['words'])}"
-    if "low" not in metadata:
-        kind = type(default)
-        return "" if isinstance(value, kind) else f"be of type {kind.__name__}"
-    low, high, word = metadata["low"], metadata["high"], metadata["word"]
-    if word and value == word:
-        return ""
-    whole = isinstance(default, int)
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-        return f"be of type {'int' if whole else 'float'}" + (f" or '{word}'" if word else "")
-    if low <= value <= high:
-        return ""
-    return f"be at least {low:g}" if math.isinf(high) else f"lie in {low:g}..{high:g}"
-
-
 @dataclass(frozen=True)
-class Data(_Section):
+class Data(Section):
     """What a batch is made of.
 
     `batch_size` clips (or frames) a step, over all processes. `frames_per_track` crops of a track
@@ -99,19 +45,19 @@ class Data(_Section):
     whether pictures are worn as frames of a moving clip.
     """
 
-    batch_size: int = _number(16, 1)
-    workers: int = _number(2, 0)
-    frames_per_track: int = _number(0, 0)
-    stride: int = _number(0, 0)
+    batch_size: int = number(16, 1)
+    workers: int = number(2, 0)
+    frames_per_track: int = number(0, 0)
+    stride: int = number(0, 0)
     jitter: bool = True
-    sampling: str = _choice("shuffled", "balanced", "paired")
-    max_videos_per_class: int = _number(0, 0)
-    left_out: str = _choice("", *RECIPES)
+    sampling: str = choice("shuffled", "balanced", "paired")
+    max_videos_per_class: int = number(0, 0)
+    left_out: str = choice("", *RECIPES)
     moving: bool = True
 
 
 @dataclass(frozen=True)
-class Optimiser(_Section):
+class Optimiser(Section):
     """How the weights move.
 
     For `freeze_epochs` only the head learns, at `lr`; then the backbone too, at `unfrozen_lr` (0:
@@ -120,28 +66,28 @@ class Optimiser(_Section):
     averaged weights, which are the ones that are kept (0: no averaging).
     """
 
-    kind: str = _choice("adamw", "adam")
-    lr: float = _number(1e-3, 0.0, 1.0)
-    weight_decay: float = _number(1e-4, 0.0, 1.0)
-    clip_norm: float = _number(5.0, 0.0)
-    freeze_epochs: int = _number(0, 0)
-    unfrozen_lr: float = _number(0.0, 0.0, 1.0)
-    tune: str = _choice("all", "head", "norm")
-    ema: float = _number(0.0, 0.0, 0.99999)
+    kind: str = choice("adamw", "adam")
+    lr: float = number(1e-3, 0.0, 1.0)
+    weight_decay: float = number(1e-4, 0.0, 1.0)
+    clip_norm: float = number(5.0, 0.0)
+    freeze_epochs: int = number(0, 0)
+    unfrozen_lr: float = number(0.0, 0.0, 1.0)
+    tune: str = choice("all", "head", "norm")
+    ema: float = number(0.0, 0.0, 0.99999)
 
 
 @dataclass(frozen=True)
-class Schedule(_Section):
+class Schedule(Section):
     """How the learning rates change: up and down once, down along a cosine, times `factor` after
     `patience` epochs without a lower validation loss, or not at all."""
 
-    kind: str = _choice("one_cycle", "cosine", "plateau", "constant")
-    factor: float = _number(0.5, 0.01, 0.99)
-    patience: int = _number(1, 0)
+    kind: str = choice("one_cycle", "cosine", "plateau", "constant")
+    factor: float = number(0.5, 0.01, 0.99)
+    patience: int = number(1, 0)
 
 
 @dataclass(frozen=True)
-class Augmentation(_Section):
+class Augmentation(Section):
     """Changes of training crops, alike for all frames of a clip; validation crops have none.
 
     Shares of clips that are mirrored (`flip`), blurred, and worn by scaling, noise, JPEG and H.264
@@ -149,30 +95,44 @@ class Augmentation(_Section):
     Zhang et al., ICLR 2018 (0: none). Portraits have their own poses and wear, and mixup only.
     """
 
-    flip: float = _number(0.5, 0.0, 1.0)
-    rotation_deg: float = _number(10.0, 0.0, 180.0)
-    jitter: float = _number(0.2, 0.0, 1.0)
-    blur: float = _number(0.0, 0.0, 1.0)
-    wear: float = _number(0.0, 0.0, 1.0)
-    mixup: float = _number(0.0, 0.0, 10.0)
+    flip: float = number(0.5, 0.0, 1.0)
+    rotation_deg: float = number(10.0, 0.0, 180.0)
+    jitter: float = number(0.2, 0.0, 1.0)
+    blur: float = number(0.0, 0.0, 1.0)
+    wear: float = number(0.0, 0.0, 1.0)
+    mixup: float = number(0.0, 0.0, 10.0)
 
 
 @dataclass(frozen=True)
-class Loss(_Section):
+class Loss(Section):
     """What is made small: with one logit, z_fake - z_real, both kinds are one formula.
 
     `label_smoothing` e gives targets e/2 and 1 - e/2 (Szegedy et al., CVPR 2016, sec. 7).
     `pos_weight` weighs fakes, `bce` only; `auto` is real over fake training samples. `mask` weighs
     the auxiliary task of saying which cells are forged (portraits only).
+
+    `teacher` is a weights folder or name to learn from (empty: none). `distil` is the share of the
+    loss that takes the teacher's answer, softened by `temperature`, for the label (Hinton et al.
+    2015). `hint` weighs the wish to have its features (Romero et al., FitNets, ICLR 2015).
     """
 
-    kind: str = _choice("cross_entropy", "bce")
-    label_smoothing: float = _number(0.0, 0.0, 0.5)
-    pos_weight: float | str = _number(1.0, 0.001, 1000.0, word="auto")
-    mask: float = _number(0.0, 0.0, 100.0)
+    kind: str = choice("cross_entropy", "bce")
+    label_smoothing: float = number(0.0, 0.0, 0.5)
+    pos_weight: float | str = number(1.0, 0.001, 1000.0, word="auto")
+    mask: float = number(0.0, 0.0, 100.0)
+    teacher: str = ""
+    distil: float = number(0.0, 0.0, 1.0)
+    temperature: float = number(1.0, 0.1, 100.0)
+    hint: float = number(0.0, 0.0, 100.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if bool(self.teacher) != (self.distil + self.hint > 0):
+            raise SettingError(
+                "loss.teacher must come with loss.distil or loss.hint above 0, and they with it, "
+                f"but got {self.teacher!r:.120}, {self.distil:g} and {self.hint:g}. "
+                "Set loss.teacher and loss.distil."
+            )
         if self.kind == "cross_entropy" and self.pos_weight != 1.0:
             raise SettingError(
                 f"loss.pos_weight must be 1 with cross_entropy, but got {self.pos_weight!r}. "
@@ -181,7 +141,7 @@ class Loss(_Section):
 
 
 @dataclass(frozen=True)
-class Run(_Section):
+class Run(Section):
     """How long, on what, and what is kept.
 
     `precision`: `auto` is bf16 or fp16 on CUDA and fp32 on a CPU. `pretrained` starts from ImageNet
@@ -191,23 +151,23 @@ class Run(_Section):
     after each step).
     """
 
-    epochs: int = _number(10, 1)
-    seed: int = _number(42, 0, 2**31)
-    device: str = _choice("auto", "cpu", "cuda")
-    precision: str = _choice("auto", "fp32", "bf16", "fp16")
+    epochs: int = number(10, 1)
+    seed: int = number(42, 0, 2**31)
+    device: str = choice("auto", "cpu", "cuda")
+    precision: str = choice("auto", "fp32", "bf16", "fp16")
     pretrained: bool = True
-    select: str = _choice("val_auc", "val_loss", "val_acc")
-    patience: int = _number(0, 0)
-    log_interval: int = _number(10, 1)
+    select: str = choice("val_auc", "val_loss", "val_acc")
+    patience: int = number(0, 0)
+    log_interval: int = number(10, 1)
     save_every_epoch: bool = True
-    checkpoint_minutes: float = _number(5.0, 0.0)
+    checkpoint_minutes: float = number(5.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Logging(_Section):
+class Logging(Section):
     """TensorBoard, JSON and CSV are always written; Weights & Biases where it is asked for."""
 
-    wandb: str = _choice("off", "offline", "online")
+    wandb: str = choice("off", "offline", "online")
 
 
 @dataclass(frozen=True)

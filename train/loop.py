@@ -69,6 +69,8 @@ def fit(
         size = sum(p.numel() for p in this.learner.model.parameters())
         chance = chance_accuracy(validation.rows)
         aloud(f"{config.model.label} on {here.device} x {here.world}: {size:,} parameters")
+        if this.teacher is not None:
+            aloud(f"teacher: {this.teacher.label}, {this.teacher.sha256[:12]}")
         aloud(f"chance line: accuracy {chance:.4f} by answering 'fake' always, AUC 0.5")
         writes = here.first and this.epoch < config.run.epochs
         with loggers.open_logs(run_dir, config, this.step_number, writes) as logs:

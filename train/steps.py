@@ -15,6 +15,7 @@ from dfexplain.errors import SettingError
 from dfexplain.models import ModelConfig, VideoModel
 from train.batches import Batch, Row
 from train.config import FitConfig
+from train.teacher import Hint, Teacher, soft_loss
 
 __all__ = [
     "Learner",
@@ -35,7 +36,8 @@ NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 
 
 class StepLoss(NamedTuple):
-    """What is made small, its two parts, and how many clips fell on the right side of logit 0."""
+    """What is made small, the loss by labels and by masks, and how many clips fell on the right
+    side of logit 0."""
 
     whole: Tensor
     clips: Tensor
@@ -78,19 +80,26 @@ def pos_weight(rows: list[Row], config: FitConfig) -> float:
 class Learner(nn.Module):
     """A model with its loss: one module, so that processes can share its gradients.
 
-    The mask head is there only where there are masks to learn (`loss.mask` above 0).
+    The mask head is there only where there are masks to learn (`loss.mask` above 0), the hint where
+    a teacher's features are (`loss.hint`).
     """
 
-    def __init__(self, model: VideoModel, config: FitConfig, weight: float) -> None:
+    def __init__(
+        self, model: VideoModel, config: FitConfig, weight: float, teacher: Teacher | None = None
+    ) -> None:
         super().__init__()
-        self.model, self.config = model, config
+        self.model, self.config, self.teacher = model, config, teacher
         self.mask: MaskHead | None = None
-        if config.loss.mask:
+        self.hint: Hint | None = None
+        if config.loss.mask or config.loss.hint:
             side, was_training = config.model.crop_px, model.training
             with torch.no_grad():
                 maps = model.eval().encode(torch.zeros(1, config.model.clip_frames, 3, side, side))
             model.train(was_training)
-            self.mask = MaskHead(maps.shape[2])
+            if config.loss.mask:
+                self.mask = MaskHead(maps.shape[2])
+            if config.loss.hint and teacher is not None:
+                self.hint = Hint(maps.shape[2], teacher.width)
         self.weight: Tensor
         self.register_buffer("weight", torch.tensor(weight), persistent=False)
 
@@ -108,13 +117,21 @@ class Learner(nn.Module):
         target = labels * (1.0 - smooth) + smooth / 2.0
         loss = binary_cross_entropy_with_logits(logits, target, pos_weight=self.weight)
         correct = ((logits > 0) == (labels >= 0.5)).sum()
+        whole = loss
+        if self.teacher is not None:
+            # It sees what the student sees, mixed clips too (Beyer et al., CVPR 2022, sec. 3.1).
+            asked, taught = self.config.loss, self.teacher(clips)
+            soft = soft_loss(logits, taught.logit, asked.temperature)
+            whole = (1.0 - asked.distil) * loss + asked.distil * soft
+            if self.hint is not None:
+                whole = whole + asked.hint * self.hint(maps, taught.maps)
         if self.mask is None or not cells.numel():
-            return StepLoss(loss, loss, torch.zeros_like(loss), correct)
+            return StepLoss(whole, loss, torch.zeros_like(loss), correct)
         where = self.mask(maps.flatten(0, 1)).float()  # (B * t, h, w)
         if where.shape[1:] != cells.shape[1:]:
             cells = adaptive_avg_pool2d(cells, where.shape[1:])
         mask_loss = binary_cross_entropy_with_logits(where, cells)
-        return StepLoss(loss + self.config.loss.mask * mask_loss, loss, mask_loss, correct)
+        return StepLoss(whole + self.config.loss.mask * mask_loss, loss, mask_loss, correct)
 
 
 def channels_last(learner: Learner) -> Learner:

@@ -19,6 +19,7 @@ from train.batches import Batch, Batches, Samples, loader
 from train.checkpoints import check_same_run, load_checkpoint, save_checkpoint
 from train.config import FitConfig
 from train.pretrained import load_imagenet
+from train.teacher import teacher_of
 
 __all__ = ["Say", "Training"]
 
@@ -31,13 +32,14 @@ class Training:
     def __init__(
         self, config: FitConfig, data: Samples, here: distributed.Here, data_digest: str
     ) -> None:
+        self.teacher = teacher_of(config, here.device)
         torch.manual_seed(config.run.seed)
         self.config, self.data, self.here = config, data, here
         self.data_digest = data_digest
         self.precision = steps.mixed_precision(config.run.precision, here.device)
         weight = steps.pos_weight(data.rows, config)
-        learner = steps.Learner(build(config.model), config, weight).to(here.device)
-        self.learner = steps.channels_last(learner)
+        learner = steps.Learner(build(config.model), config, weight, self.teacher)
+        self.learner = steps.channels_last(learner.to(here.device))
         self.averaged: VideoModel = self.learner.model
         if config.optimiser.ema:
             self.averaged = copy.deepcopy(self.averaged)
@@ -166,14 +168,18 @@ class Training:
             "sums": sums.cpu(),
             "spent": self.seconds(),
             "data": self.data_digest,
+            "teacher": self._teacher_sha256(),
         }
+
+    def _teacher_sha256(self) -> str:
+        return "" if self.teacher is None else self.teacher.sha256
 
     def resume(self, run_dir: Path, say: Say) -> bool:
         """Go on with the run in `run_dir`; False if there is none."""
         state = load_checkpoint(run_dir, "last")
         if state is None:
             return False
-        check_same_run(state, self.config, self.data_digest, run_dir)
+        check_same_run(state, self.config, self.data_digest, self._teacher_sha256(), run_dir)
         for name in ("learner", "optimizer", "pace", "scaler", "averaged"):
             if state[name]:  # A scaler that is not in use has no state.
                 getattr(self, name).load_state_dict(state[name])

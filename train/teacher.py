@@ -1,0 +1,120 @@
+"""Larger weights that a smaller model learns from while it trains: what it says, and its features.
+
+One logit says little of what a teacher knows (Müller et al., Subclass Distillation, 2020), so its
+features are taught beside it where `loss.hint` is above 0.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import (
+    adaptive_avg_pool2d,
+    binary_cross_entropy_with_logits,
+    cosine_similarity,
+    interpolate,
+)
+
+from dfexplain import hub
+from dfexplain.errors import SettingError, WeightsNotFound
+from dfexplain.models import ModelConfig, build
+from train.config import FitConfig
+
+__all__ = ["Hint", "Lesson", "Teacher", "soft_loss", "teacher_of"]
+
+
+class Lesson(NamedTuple):
+    """What the teacher says of B clips: logit (B,), last feature maps (B, t, D, h, w)."""
+
+    logit: Tensor
+    maps: Tensor
+
+
+class Teacher:
+    """A frozen model in evaluation mode, without gradients.
+
+    Not an nn.Module, so that it is part of no checkpoint and of no other module's mode. `sha256` is
+    that of its weights, `width` the number D of channels of its maps. Raises SettingError where it
+    cannot be found, or sees another part of the picture than the `student`.
+    """
+
+    def __init__(self, name: str, student: ModelConfig, device: torch.device) -> None:
+        try:
+            weights = hub.load(name)
+        except WeightsNotFound as error:
+            raise SettingError(
+                f"loss.teacher must name weights, but got {name!r:.120}. Train and export the "
+                "teacher first, give its folder, or set loss.distil=0 loss.hint=0 loss.teacher=''."
+            ) from error
+        config = weights.config
+        for key in ("crop_margin", "clip_frames"):
+            own, theirs = getattr(student, key), getattr(config, key)
+            if own != theirs:
+                raise SettingError(
+                    f"model.{key} must be the teacher's {theirs:g}, or both do not see the same "
+                    f"picture, but got {own:g}. Take the teacher's, or another teacher."
+                )
+        self.label, self.sha256, self.config = weights.label, weights.info.sha256, config
+        # Drawing the weights that are then replaced must not move the student's random numbers.
+        with torch.random.fork_rng(devices=[]):
+            model = build(config)
+        model.load_state_dict(weights.state)
+        self.width = model.width
+        self._model = model.requires_grad_(False).eval().to(device)
+        # From the student's normalisation to the teacher's, both of colours in 0..1.
+        (mean, std), (to_mean, to_std) = (
+            (torch.tensor(c.mean).view(1, 3, 1, 1), torch.tensor(c.std).view(1, 3, 1, 1))
+            for c in (student, config)
+        )
+        self._scale = (std / to_std).to(device)
+        self._shift = ((mean - to_mean) / to_std).to(device)
+
+    @torch.no_grad()
+    def __call__(self, clips: Tensor) -> Lesson:
+        """Look at the student's normalised clips (B, T, 3, S, S), resized to its own side."""
+        frames = clips.flatten(0, 1) * self._scale + self._shift
+        side = self.config.crop_px
+        if frames.shape[-1] != side:
+            frames = interpolate(
+                frames, (side, side), mode="bilinear", antialias=True, align_corners=False
+            )
+        maps = self._model.encode(frames.reshape(*clips.shape[:2], *frames.shape[1:]))
+        return Lesson(self._model.decide(maps, clips.shape[1]).logit.float(), maps)
+
+
+def teacher_of(config: FitConfig, device: torch.device) -> Teacher | None:
+    """The teacher that the config asks for, if it asks for one."""
+    name = config.loss.teacher
+    return Teacher(name, config.model, device) if name else None
+
+
+def soft_loss(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of logits (B,) with the teacher's softened answer, sigmoid(taught / T).
+
+    Both are softened, and T^2 keeps the gradient's size (Hinton et al. 2015, sec. 2).
+    """
+    target = torch.sigmoid(taught / temperature)
+    return temperature**2 * binary_cross_entropy_with_logits(logits / temperature, target)
+
+
+class Hint(nn.Module):
+    """Brings the student's last maps to the teacher's width, to compare them; training only.
+
+    A regressor as in FitNets (Romero et al., ICLR 2015, sec. 2.2). Only directions are compared:
+    how long a feature is stays the student's own (Wang et al., In Defense of Feature Mimicking,
+    IJCV 2022, sec. 3.2).
+    """
+
+    def __init__(self, width: int, taught: int) -> None:
+        super().__init__()
+        self.translate = nn.Conv2d(width, taught, kernel_size=1)
+
+    def forward(self, maps: Tensor, taught: Tensor) -> Tensor:
+        """1 - cosine, in 0..2, of maps (B, t, D, h, w) and taught ones (B, t, E, k, l), averaged
+        over cells; the finer grid is brought to the coarser one."""
+        own, theirs = self.translate(maps.flatten(0, 1)).float(), taught.flatten(0, 1).float()
+        grid = min(own.shape[2], theirs.shape[2]), min(own.shape[3], theirs.shape[3])
+        own, theirs = adaptive_avg_pool2d(own, grid), adaptive_avg_pool2d(theirs, grid)
+        return 1.0 - cosine_similarity(own, theirs, dim=1).mean()
