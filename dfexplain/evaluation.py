@@ -18,6 +18,7 @@ __all__ = [
     "card_section",
     "from_dict",
     "in_words",
+    "section_of",
     "to_dict",
     "value_words",
 ]
@@ -187,3 +188,9 @@ def card_section(evaluation: Evaluation | None) -> str:
         rest.append(f"### Where the heatmaps point\n\nThe pointing game: {NOT_MEASURED}.\n")
     title = "## What `python -m train evaluate` measured"
     return "\n".join([CARD_START, f"{title}\n", said, *rest, CARD_END])
+
+
+def section_of(card: str) -> str | None:
+    """The part of a model card that `card_section` wrote, None where there is none."""
+    start, end = card.find(CARD_START), card.rfind(CARD_END)
+    return card[start : end + len(CARD_END)] if 0 <= start < end else None

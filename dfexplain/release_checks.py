@@ -12,7 +12,7 @@ from pathlib import Path
 import huggingface_hub as hf
 import yaml
 
-from dfexplain import golden
+from dfexplain import evaluation, golden
 from dfexplain import weights_folder as layout
 from dfexplain.errors import HeatmapsAtChance, NotCalibrated, PushRefused
 from dfexplain.structures import Calibration
@@ -35,6 +35,7 @@ METRICS = {
 }
 _ROUND = 4
 _NO_VALUE = re.compile(r"|[-–—?.]+|n/?a|nan|none|null|tbd|unknown", re.IGNORECASE)
+_BAR = re.compile(r"(?<!\\)\|")
 _RULER = re.compile(r":?-+:?")
 
 
@@ -63,8 +64,9 @@ def check(folder: Path) -> tuple[Weights, list[str]]:
     """Read weights and check that they may be published; returns what could not be tested.
 
     Raises WeightsNotFound or WeightsRefused where the folder does not load, NotCalibrated,
-    HeatmapsAtChance, or PushRefused for answers that this machine does not repeat and for a card
-    that is incomplete or states other numbers than calibration.json.
+    HeatmapsAtChance, or PushRefused for answers that this machine does not repeat, an evaluation of
+    other weights, and a card that is incomplete or states other numbers than calibration.json and
+    evaluation.json.
     """
     weights = layout.read(folder)
     if weights.calibration is None:
@@ -79,7 +81,7 @@ def check(folder: Path) -> tuple[Weights, list[str]]:
             "Export them again with the versions in use."
         )
     _check_card(weights.card, weights.calibration)
-    return weights, _check_heatmaps(weights)
+    return weights, [*_check_heatmaps(weights), *_check_evaluation(weights)]
 
 
 def _check_card(card: str, calibration: Calibration) -> None:
@@ -125,8 +127,29 @@ def _check_card(card: str, calibration: Calibration) -> None:
 def _rows(card: str) -> list[list[str]]:
     """The cells of each row of each table in the card, without the lines that rule a header off."""
     lines = [line.strip() for line in card.splitlines() if line.strip().startswith("|")]
-    rows = [[cell.strip() for cell in line[1:].removesuffix("|").split("|")] for line in lines]
+    rows = [[cell.strip() for cell in _BAR.split(line[1:].removesuffix("|"))] for line in lines]
     return [row for row in rows if not all(_RULER.fullmatch(cell) for cell in row)]
+
+
+def _check_evaluation(weights: Weights) -> list[str]:
+    name = layout.EVALUATION
+    if weights.evaluation is None and (weights.folder / name).exists():
+        raise PushRefused(
+            f"{name} must belong to the weights beside it, but {weights.unevaluated_because}. "
+            "Measure these weights with `python -m train evaluate --record`."
+        )
+    found = evaluation.section_of(weights.card)
+    expected = evaluation.card_section(weights.evaluation)
+    # A card from before there were evaluations says nothing of one, and need not.
+    if found != expected and not (found is None and weights.evaluation is None):
+        got = "shows no evaluation" if found is None else "shows another one"
+        raise PushRefused(
+            f"the card must show the tables of {name}, but {got}. Record them again with "
+            "`python -m train evaluate --record`."
+        )
+    if weights.evaluation is None:
+        return [f"No evaluation is recorded: {weights.label} came without {name}."]
+    return []
 
 
 def _check_heatmaps(weights: Weights) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from dfexplain import hub, publish
+from dfexplain import hub, publish, weights_writing
 from dfexplain.detector import Detector
 from dfexplain.errors import (
     HubUnavailable,
@@ -22,6 +22,7 @@ from tests import small_weights as small
 from tests.hub_child import Child, child
 from tests.hub_server import HubServer
 from tests.hub_store import READER, TOKEN
+from train import card as cards
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +135,24 @@ def test_what_the_folder_has_no_longer_leaves_the_hub(
     made = client.push(folder, "org/older")
     found = server.repos["org/older"].commits[made["commit"]].files
     assert found == files | {"notes.txt": b"kept"}
+
+
+def test_an_evaluation_goes_up_with_its_weights_and_comes_back(
+    server: HubServer, client: Child, folder: Path, tmp_path: Path
+) -> None:
+    copy = small.write(tmp_path / "mine", small.files_of(folder))
+    weights_writing.record_evaluation(copy, small.evaluation())
+    assert client.push(copy, "org/measured")["code"] == "push-refused"
+    cards.refresh(copy)
+    made = client.push(copy, "org/measured")
+    files = server.repos["org/measured"].commits[made["commit"]].files
+    assert files.pop(".gitattributes"), "the Hub's own"
+    assert files == small.files_of(copy)
+    assert "evaluation.json" in files
+    client.load(made["spec"], tmp_path / "cache")
+    (snapshot,) = (tmp_path / "cache").glob("*/snapshots/*")
+    weights = hub.load(small.write(tmp_path / "fetched", small.files_of(snapshot)))
+    assert weights.evaluation == small.evaluation(weights.info.sha256)
 
 
 def test_golden_scores_that_cannot_be_read_count_as_changed(
@@ -254,7 +273,7 @@ def test_weights_that_are_not_fit_are_not_sent(
     assert server.log == []
     (copy / "heatmaps.json").write_text(json.dumps(small.heatmaps(copy, 0.05, 0.02, 0.08)))
     made = client.push(copy, "org/unfit")
-    assert made["notes"] == []
+    assert [note.split(":")[0] for note in made["notes"]] == ["No evaluation is recorded"]
     assert "heatmaps.json" in server.repos["org/unfit"].commits[made["commit"]].files
 
 

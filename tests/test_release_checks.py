@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dfexplain import hub
+from dfexplain import evaluation, hub, weights_writing
 from dfexplain.errors import NotCalibrated, PushRefused, WeightsRefused
 from dfexplain.release_checks import check
 from tests import small_weights as small
+from train import card as cards
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,76 @@ def test_a_card_that_is_not_whole_is_not_published(
         check(copy)
 
 
+@pytest.fixture
+def recorded(copy: Path) -> Path:
+    """The folder with an evaluation, and a card that shows it."""
+    weights_writing.record_evaluation(copy, small.evaluation())
+    cards.refresh(copy)
+    return copy
+
+
+def test_weights_with_an_evaluation_in_their_card_may_be_published(recorded: Path) -> None:
+    weights, notes = check(recorded)
+    assert weights.evaluation is not None
+    assert notes == [f"The heatmaps are not tested: {weights.label} came without heatmaps.json."]
+
+
+def test_weights_without_an_evaluation_say_so(copy: Path) -> None:
+    _, notes = check(copy)
+    assert notes[1] == "No evaluation is recorded: mine@local came without evaluation.json."
+
+
+@pytest.mark.parametrize(
+    ("pattern", "new", "says"),
+    [
+        (r"0\.971 \(", "0.981 (", "must show the tables of evaluation.json, but shows another one"),
+        (r"\n\| blend .*", "", "shows another one"),
+        (r"; chance 0\.5\)", ")", "shows another one"),
+        (evaluation.CARD_START, "", "shows no evaluation"),
+        (r"\| 13\.7 \|", "| – |", "no empty cell, but got the row 'model"),
+    ],
+)
+def test_a_card_that_shows_other_numbers_than_the_evaluation_is_not_published(
+    recorded: Path, pattern: str, new: str, says: str
+) -> None:
+    card = (recorded / "README.md").read_text("utf-8")
+    (recorded / "README.md").write_text(alter(card, pattern, new), "utf-8")
+    with pytest.raises(PushRefused, match=says):
+        check(recorded)
+
+
+def test_an_evaluation_that_the_card_does_not_show_yet_stays_here(copy: Path) -> None:
+    weights_writing.record_evaluation(copy, small.evaluation())
+    with pytest.raises(PushRefused, match=r"shows another one\. Record them again"):
+        check(copy)
+
+
+def test_a_card_with_tables_that_nothing_backs_is_not_published(recorded: Path) -> None:
+    (recorded / "evaluation.json").unlink()
+    with pytest.raises(PushRefused, match=r"must show the tables of evaluation\.json"):
+        check(recorded)
+
+
+def test_an_evaluation_of_other_weights_is_not_published(recorded: Path) -> None:
+    values = json.loads((recorded / "evaluation.json").read_text())
+    values["weights_sha256"] = "0" * 64
+    (recorded / "evaluation.json").write_text(json.dumps(values))
+    cards.refresh(recorded)
+    with pytest.raises(PushRefused, match=r"the weights beside it, but evaluation\.json was"):
+        check(recorded)
+
+
+def test_an_evaluation_with_an_empty_cell_is_not_published(copy: Path) -> None:
+    measured = small.evaluation()
+    table = replace(measured.tables[1], rows=(("model", "n/a"),))
+    weights_writing.record_evaluation(copy, replace(measured, tables=(table,)))
+    cards.refresh(copy)
+    with pytest.raises(PushRefused, match="no empty cell, but got the row 'model"):
+        check(copy)
+
+
 def test_the_shipped_weights_may_be_published() -> None:
     weights, notes = check(Path(hub.__file__).parent.parent / "weights" / hub.DEFAULT)
     assert weights.calibration is not None
-    assert notes == ["The heatmaps are not tested: default@local came without heatmaps.json."]
+    assert notes[0] == "The heatmaps are not tested: default@local came without heatmaps.json."
+    assert len(notes) == 1 + (weights.evaluation is None)

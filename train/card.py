@@ -7,17 +7,25 @@ calibration.json before weights are published.
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from dfexplain import evaluation as evaluations
+from dfexplain import weights_folder, weights_writing
 from dfexplain.models import ModelConfig
 from dfexplain.release_checks import METRICS, metrics_of, stated
-from dfexplain.structures import Calibration
+from dfexplain.structures import Calibration, Evaluation
+from dfexplain.weights_folder import Weights
 from train.card_data import Subject
 
-__all__ = ["Slice", "Trained", "results", "uncalibrated", "write"]
+__all__ = ["Slice", "Trained", "refresh", "results", "uncalibrated", "write"]
+
+# The heading before which an evaluation goes in a card that has none yet.
+_LIMITS = "\n## What it cannot see\n"
 
 
 @dataclass(frozen=True)
@@ -154,11 +162,13 @@ def write(
     slices: Mapping[str, Sequence[Slice]],
     unscored: int,
     size_bytes: int,
+    evaluation: Evaluation | None = None,
 ) -> str:
     """The card in Markdown, with the Hub's front matter.
 
-    `trained` is None for a checkpoint of another program. `slices` holds tables by their title, `unscored` is the number of validation videos without a
-    score.
+    `trained` is None for a checkpoint of another program. `slices` holds tables by their title,
+    `unscored` is the number of validation videos without a score. `refresh` puts an evaluation in
+    later.
     """
     tables = _slices(slices, subject.clips)
     unseen = "" if trained is None else "All numbers are on people who were not trained on. "
@@ -166,9 +176,12 @@ def write(
     if trained is not None:
         came = (
             f"It was trained by `python -m train fit` (run `{trained.name}`, {trained.epochs} "
-            "epochs, settings below)"
+            "epochs, recipe below)"
         )
-        settings = f"\n## Settings\n\n```yaml\n{trained.settings.strip()}\n```\n"
+        settings = (
+            "\n`python -m train fit --config` with these settings makes such weights again:\n\n"
+            f"```yaml\n{trained.settings.strip()}\n```\n"
+        )
     body = f"""
 # dfexplain weights: {config.label}, {subject.title}
 
@@ -203,15 +216,48 @@ chosen on the same videos that they are reported on, so the two rates are optimi
 
 The calibration stands on {calibration.measured_on}
 {subject.limits}; faces under {calibration.min_face_px:.0f} px and features unlike the training crops get no
-probability at all. `python -m train evaluate` prints these numbers on other labelled videos.
+probability at all.
 
-## What it cannot see
+{evaluations.card_section(evaluation)}
+{_LIMITS}
+Whole-image synthesis (a picture in which nobody was filmed), lip-sync of a single word, animation, voices, and edits
+outside of faces. {subject.cannot_see}
 
-Wholly synthetic pictures, lip-sync of single words, animation, voices, edits outside of faces.
-{subject.cannot_see}
+## Recipe
+
+Code: {_commit()} when the weights were exported.
 {settings}"""
     head = _front_matter(config, calibration, subject).to_yaml()
     return str(ModelCard(f"---\n{head}\n---\n{body}"))
+
+
+def refresh(folder: str | Path) -> Weights:
+    """Bring the card of a weights folder up to its evaluation.json; the rest of it stays.
+
+    Raises the errors of `weights_folder.read`, and SettingError where the card cannot be written.
+    """
+    weights = weights_folder.read(Path(folder).expanduser())
+    card, fresh = weights.card, evaluations.card_section(weights.evaluation)
+    old = evaluations.section_of(card)
+    if old is not None:
+        card = card.replace(old, fresh)
+    elif _LIMITS in card:
+        card = card.replace(_LIMITS, f"\n{fresh}\n{_LIMITS}", 1)
+    else:
+        card = f"{card.rstrip()}\n\n{fresh}\n"
+    return weights_writing.record_card(folder, card)
+
+
+def _commit() -> str:
+    """The commit of this clone, marked where files differ from it."""
+    ask = ["git", "describe", "--always", "--dirty=, with changes", "--abbrev=40", "--exclude=*"]
+    try:
+        told = subprocess.run(
+            ask, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "commit not known"
+    return f"commit {told.stdout.strip()}"
 
 
 def uncalibrated(config: ModelConfig, source: str) -> str:

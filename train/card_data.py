@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from train.portraits import Portrait
+from train.forgeries import RECIPES
+from train.portraits import Portrait, split_of
 from train.records import VideoRecord
 
-__all__ = ["TERMS", "Subject", "portraits", "videos"]
+__all__ = ["FORGERIES", "TERMS", "Subject", "portraits", "test_people", "videos"]
+
+# What each recipe of `train.forgeries` does, and where it is from.
+FORGERIES = {
+    "blend": "the face blended with a changed copy of itself (self-blended images: Shiohara and "
+    "Yamasaki, CVPR 2022)",
+    "swap": "another person's face, aligned and matched in colour (Li et al., CVPR 2020)",
+    "reconstruct": "the face as a linear autoencoder tells it (eigenfaces: Turk and Pentland, JCN "
+    "1991)",
+    "warp": "mouth, eyes or face moved by a smooth field, as re-enactment moves them",
+    "upsample": "the face drawn up from a small grid, with the chequers of transposed convolutions "
+    "(Odena et al., Distill 2016)",
+    "smooth": "smoothing that keeps edges, then sharpening, as face restoration leaves",
+}
 
 # Data sets that are handed out on conditions; the names are those of train/importers.
 TERMS = {
@@ -50,21 +66,45 @@ def _people(portraits: Sequence[Portrait]) -> str:
     return f"{len(portraits)} portraits of {len({p.identity for p in portraits})} people"
 
 
-def portraits(training: Sequence[Portrait], validation: Sequence[Portrait]) -> Subject:
-    """The subject of weights that were trained on forgeries made from portraits."""
+def test_people(root: Path) -> int:
+    """How many people of the folder's portraits.csv neither training nor validation may look at."""
+    with (root / "portraits.csv").open(newline="", encoding="utf-8") as handle:
+        people = {row["identity"] for row in csv.DictReader(handle)}
+    return sum(split_of(identity) == "test" for identity in people)
+
+
+def portraits(
+    training: Sequence[Portrait],
+    validation: Sequence[Portrait],
+    *,
+    test: int | None = None,
+    left_out: str = "",
+) -> Subject:
+    """The subject of weights that were trained on forgeries made from portraits.
+
+    `test` is the number of people kept for the evaluation (None: not known), `left_out` the recipe
+    of `train.forgeries` that was not trained on.
+    """
     licences = Counter(p.licence for p in [*training, *validation])
+    recipes = "; ".join(f"{name}: {FORGERIES[name]}" for name in RECIPES if name != left_out)
+    kept = "" if test is None else f", {test} further people kept for `python -m train evaluate`"
+    unseen = f"The recipe `{left_out}` was left out of the training. " if left_out else ""
     return Subject(
-        title="self-blended",
-        tag="self-blended-images",
+        title="made forgeries",
+        tag="self-supervised",
         licence="apache-2.0",
-        looks_for="the traces of blending a changed face into a picture",
+        looks_for=(
+            "the traces that a changed face leaves in a picture: seams and mismatches of blending, "
+            "and what decoders, warps, upsampling and smoothing do to a face"
+        ),
         data_name="Made clips of validation portraits",
         data_type="made-clips-of-portraits",
         trained_on=(
-            f"{_people(training)} for training, {_people(validation)} for validation; no person is "
-            "in both. Every fake was made from these portraits: self-blended images (Shiohara and "
-            "Yamasaki, CVPR 2022) and aligned swaps with colour transfer (Li et al., CVPR 2020). "
-            "No labelled deepfake was trained on."
+            f"{_people(training)} for training, {_people(validation)} for validation{kept}; no "
+            "person is in two of them. Every fake was made from these portraits while training "
+            f"({recipes}). {unseen}A real picture and its forgery suffer the same wear: light, "
+            "smoothing, sharpening, blur, scaling, noise, JPEG and H.264. The recipes are "
+            "stand-ins: no generator was run, and no labelled deepfake was trained on."
         ),
         terms_header=("licence of the portraits", "portraits"),
         terms=tuple((name, str(count)) for name, count in sorted(licences.items())),
@@ -79,8 +119,8 @@ def portraits(training: Sequence[Portrait], validation: Sequence[Portrait]) -> S
         limits="On real video, with fakes of other kinds, a probability may be wrong",
         cannot_see=(
             "The training portraits are mostly frontal, well lit and of adults; profile views, "
-            "children, occlusion and low light are hardly covered, and error rates by age, sex and "
-            "skin tone are not measured."
+            "children, occlusion and low light are hardly covered. Error rates by age and sex are "
+            "not measured, those by apparent skin tone only where a table above tells them."
         ),
     )
 
@@ -135,7 +175,8 @@ def videos(
         samples="validation videos, from their crops",
         limits="On videos from elsewhere, with other forgeries, a probability may be wrong",
         cannot_see=(
-            "Forgeries, codecs, cameras and people unlike those of the data sets are not covered, "
-            "and error rates by age, sex and skin tone are not measured."
+            "Forgeries, codecs, cameras and people unlike those of the data sets are not covered. "
+            "Error rates by age and sex are not measured, those by apparent skin tone only where a "
+            "table above tells them."
         ),
     )

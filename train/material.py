@@ -21,6 +21,7 @@ from train import card_data, made_clips
 from train.card_data import Subject
 from train.datasets import positions
 from train.detecting import FileTask, Task, detect
+from train.forgeries import RECIPES
 from train.importers.files import locate
 from train.pictures import read_crop
 from train.portraits import Portrait
@@ -60,10 +61,13 @@ def _counts(kept: Sequence[ScoredVideo]) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class PortraitMaterial:
-    """Portraits: crops and clips are made of them."""
+    """Portraits: crops and clips are made of them. The card tells the number of `test` people, and
+    the recipe that was `left_out` of the training."""
 
     train: list[Portrait]
     val: list[Portrait]
+    test: int | None = None
+    left_out: str = ""
 
     def crops(self, split: str, config: ModelConfig, limit: int) -> Iterator[tuple[Crops, int]]:
         """See `Material`."""
@@ -85,13 +89,13 @@ class PortraitMaterial:
         people = len({s.record.identities for s in kept})
         return (
             f"{len(kept)} made clips of {people} people who were not trained on ({reals} untouched,"
-            f" {fakes} forged by self-blending or swapping; moving portraits, H.264 CRF 18 to 36). "
+            f" {fakes} forged by {len(RECIPES)} recipes; moving portraits, H.264 CRF 18 to 30). "
             "Not measured on genuine deepfakes."
         )
 
     def subject(self) -> Subject:
         """See `Material`."""
-        return card_data.portraits(self.train, self.val)
+        return card_data.portraits(self.train, self.val, test=self.test, left_out=self.left_out)
 
 
 @dataclass(frozen=True)

@@ -65,12 +65,13 @@ def _terms(args: argparse.Namespace) -> dict[str, str]:
 
 def _of_run(args: argparse.Namespace) -> Material:
     """The data of the run, with what the card has to say about them."""
-    from train import config
+    from train import card_data, config, portraits
     from train.datasets import PortraitsData
     from train.loop import load_checkpoint
     from train.material import PortraitMaterial, TableMaterial
 
-    data = fit.training_data(args, config.read(args.run / "config.yaml"))
+    settings = config.read(args.run / "config.yaml")
+    data = fit.training_data(args, settings)
     last = load_checkpoint(args.run, "last")
     if last is not None and last["data"] != data.digest():
         raise SettingError(
@@ -78,7 +79,8 @@ def _of_run(args: argparse.Namespace) -> Material:
             "same tables, or the same folder of portraits."
         )
     if isinstance(data, PortraitsData):
-        return PortraitMaterial(data.train, data.val)
+        test = card_data.test_people(portraits.data_root(args.data))
+        return PortraitMaterial(data.train, data.val, test, settings.data.left_out)
     own = (data.image_root, args.video_root, _terms(args), args.licence)
     return TableMaterial(data.train, data.val, *own)
 
