@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +83,10 @@ def test_a_run_on_crops_becomes_weights_that_may_be_published(
     further = ("--target-fpr", "0.1", "--formats", "torchscript,onnx,state_dict")
     assert command(out, "--terms", "made=made for the tests", *further) == 0
     weights, notes = check(out)
-    assert len(notes) == 1, "heatmaps"
+    assert [note.split(":")[0] for note in notes] == [
+        "The heatmaps are not tested",
+        "No evaluation is recorded",
+    ]
     state = loop.load_checkpoint(run_dir)
     assert state is not None
     assert weights.info.sha256 == hub.sha256_of(state["averaged"])
@@ -254,29 +256,13 @@ def test_a_made_clip_is_scored_as_the_app_scores_it(tmp_path: Path) -> None:
         out_of_distribution=gate,
     )
     tasks = made_clips.tasks(portraits())
-    again = made_clips.tasks(portraits())
-    assert [t.recipe for t in tasks] == [t.recipe for t in again]
-    assert [t.record for t in tasks] == [t.record for t in again]
-    assert [t.record.label for t in tasks] == [0, 1] * len(portraits())
-    assert {t.record.method for t in tasks[::2]} == {""}
-    task = replace(tasks[2], recipe=replace(tasks[2].recipe, frames=12))
+    task = tasks[2]
     (scored,) = detect(weights.folder, [task])
     assert scored.score is not None
     assert scored.distance is not None
     assert scored.face_px == pytest.approx(task.recipe.face_px, rel=0.35)
     (missing,) = detect(weights.folder, [FileTask(video(0, 0), tmp_path / "none.mp4")])
     assert missing.reason == "file-refused"
-
-
-@pytest.mark.slow
-def test_workers_do_not_change_made_clips(tmp_path: Path) -> None:
-    weights = hub.save(
-        tmp_path / "w", config=small.CONFIG, state=small.state(), heat_scale=1.0, card=""
-    )
-    alone, together = (
-        [s.score for s in detect(weights.folder, made_clips.tasks(portraits()), n)] for n in (1, 3)
-    )
-    assert alone == together
 
 
 def test_portraits_give_crops_and_words() -> None:
@@ -288,7 +274,7 @@ def test_portraits_give_crops_and_words() -> None:
     assert not np.array_equal(real[0], forged[0])
     scored = [ScoredVideo(t.record, 0.0) for t in made_clips.tasks(people)]
     said = material.measured_on(scored)
-    assert f"{2 * len(people)} made clips of {len(people)} people" in said
+    assert f"{4 * len(people)} made clips of {len(people)} people" in said
     subject = material.subject()
     assert subject.licence == "apache-2.0"
     assert ("public domain", str(2 * len(people))) in subject.terms
