@@ -108,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
         "weights",
         help="show which weights would speak, and what they are worth",
         description="Check a set of weights and print its facts: name, revision, sha256, "
-        "calibration.",
+        "calibration, evaluation.",
         formatter_class=_Layout,
     )
     _add_weights(weights)
@@ -239,11 +239,11 @@ def _analyzed(detector: Detector, path: str, sampling: Sampling, name: str) -> V
 
 
 def _run_weights(arguments: argparse.Namespace) -> int:
-    from dfexplain import hub
+    from dfexplain import evaluation, hub
     from dfexplain.report import words
 
     weights = hub.load(arguments.weights)
-    info, calibration = weights.info, weights.calibration
+    info, calibration, measured = weights.info, weights.calibration, weights.evaluation
     facts = [
         ("name", info.name),
         ("revision", info.revision),
@@ -262,8 +262,13 @@ def _run_weights(arguments: argparse.Namespace) -> int:
             ("", f"ECE {calibration.ece:.2f} ({low:.2f} to {high:.2f}), "
                  f"measured on {calibration.measured_on}"),
         ]  # fmt: skip
+    facts.append(
+        ("evaluation", measured.measured_on if measured else f"none: {weights.unevaluated_because}")
+    )
     for name, value in facts:
         print(f"{name:<12} {words.plain(value)}")
+    for table in measured.tables if measured else ():
+        print("", *evaluation.lines(table), sep="\n")
     return DONE
 
 

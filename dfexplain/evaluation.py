@@ -18,6 +18,7 @@ __all__ = [
     "card_section",
     "from_dict",
     "in_words",
+    "lines",
     "section_of",
     "to_dict",
     "value_words",
@@ -159,6 +160,14 @@ def in_words(cell: Cell) -> str:
     """A cell in one piece: "0.970 (0.961 to 0.979; n 1036; chance 0.5)"."""
     rest = beside(cell)
     return f"{value_words(cell)} ({rest})" if rest else value_words(cell)
+
+
+def lines(table: EvaluationTable) -> list[str]:
+    """A table for a terminal: title, note, and the rows with their columns below each other."""
+    rows = [table.columns, *([in_words(cell) for cell in row] for row in table.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    told = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return [table.title, table.note, *(f"  {line}" for line in told)]
 
 
 def _escaped(text: str) -> str:

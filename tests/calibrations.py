@@ -1,4 +1,4 @@
-"""Made calibrations and weights' facts for tests: every number follows from scores and labels."""
+"""Made calibrations, evaluations and weights' facts for tests."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ import math
 
 import numpy as np
 
-from dfexplain.structures import Calibration, ReliabilityTable, WeightsInfo
+from dfexplain.structures import (
+    Calibration,
+    Evaluation,
+    EvaluationTable,
+    Number,
+    ReliabilityTable,
+    WeightsInfo,
+)
 
-__all__ = ["CROP_PX", "MARGIN", "make_calibration", "make_weights"]
+__all__ = ["CROP_PX", "MARGIN", "make_calibration", "make_evaluation", "make_weights"]
 
 CROP_PX, MARGIN = 224, 0.3
 
@@ -74,6 +81,24 @@ def make_calibration(weights_sha256: str, people: int = 60) -> Calibration:
         max_distance=12.5,
         weights_sha256=weights_sha256,
     )
+
+
+def make_evaluation(weights_sha256: str = "") -> Evaluation:
+    """Two tables of made-up numbers: with and without interval, chance and a value at all."""
+    rows = (
+        ("blend", Number(0.97123, 0.96, 0.98, 400, 0.5), Number(0.04, 0.02, 0.06, 200, None)),
+        ("a | b <i>", Number(None, None, None, 3, 0.5), None),
+    )
+    note = "Made-up crops, 400 of 200 people; chance is an AUC of 0.5."
+    columns = ("recipe", "AUC", "false positives")
+    tables = (
+        EvaluationTable("recipes", "Made fakes by recipe", note, columns, rows),
+        EvaluationTable(
+            "size", "Size", "Of the file.", ("what", "MB"),
+            (("model", Number(13.66, None, None, 0, None)),),
+        ),
+    )  # fmt: skip
+    return Evaluation(weights_sha256, "made-up numbers", tables)
 
 
 def make_weights(calibrated: bool = True) -> WeightsInfo:

@@ -32,7 +32,8 @@ from dfexplain.hub import Weights
 from dfexplain.models import ModelConfig
 from dfexplain.structures import Progress, Sampling, VideoReport
 from dfexplain.ui.services import Services
-from tests.reports import REPORTS, make_calibration, make_weights
+from tests.calibrations import make_calibration, make_evaluation, make_weights
+from tests.reports import REPORTS
 
 __all__ = ["SLOW", "Drawn", "drawn_weights", "in_loop", "served", "write_clip", "write_examples"]
 
@@ -55,6 +56,8 @@ def drawn_weights(calibrated: bool = True) -> Weights:
         out_of_distribution=None,
         card=CARD,
         folder=Path("weights/default"),
+        evaluation=make_evaluation(info.sha256) if calibrated else None,
+        unevaluated_because=None if calibrated else "the weights came without evaluation.json",
     )
 
 

@@ -17,7 +17,8 @@ import torch
 from dfexplain import calibration as calibrations
 from dfexplain import hub
 from dfexplain.models import ModelConfig, build
-from dfexplain.structures import Calibration, Evaluation, EvaluationTable, Number
+from dfexplain.structures import Calibration
+from tests.calibrations import make_evaluation as evaluation
 from train import card as cards
 from train import card_data
 from train.records import VideoRecord
@@ -57,24 +58,6 @@ def calibration(max_distance: float | None = None) -> Calibration:
         min_face_px=40.0,
         max_distance=max_distance,
     )
-
-
-def evaluation(weights_sha256: str = "") -> Evaluation:
-    """Two tables of made-up numbers: with and without interval, chance and a value at all."""
-    rows = (
-        ("blend", Number(0.97123, 0.96, 0.98, 400, 0.5), Number(0.04, 0.02, 0.06, 200, None)),
-        ("a | b <i>", Number(None, None, None, 3, 0.5), None),
-    )
-    note = "Made-up crops, 400 of 200 people; chance is an AUC of 0.5."
-    columns = ("recipe", "AUC", "false positives")
-    tables = (
-        EvaluationTable("recipes", "Made fakes by recipe", note, columns, rows),
-        EvaluationTable(
-            "size", "Size", "Of the file.", ("what", "MB"),
-            (("model", Number(13.66, None, None, 0, None)),),
-        ),
-    )  # fmt: skip
-    return Evaluation(weights_sha256, "made-up numbers", tables)
 
 
 def card(measured: Calibration, terms: str = "made for the tests") -> str:

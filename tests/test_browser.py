@@ -206,6 +206,9 @@ def test_calibration_and_weights(browser: sync_api.Browser, address: str) -> Non
         found = REPORTS["two_faces"]().calibration
         assert found is not None
         assert str(found.reliability.count[0]) in table.inner_text().split()
+        measured = page.inner_text("#calibration-evaluation")
+        assert "Made fakes by recipe" in measured
+        assert "0.960 to 0.980; n 400; chance 0.5" in measured
         page.get_by_role("tab", name=words.TAB_WEIGHTS).click()
         assert "Drawn weights" in page.inner_text("#weights-card")
         page.get_by_label(words.WEIGHTS_FIELD, exact=False).first.fill("nowhere")
@@ -237,3 +240,9 @@ def test_a_phone_shows_everything(browser: sync_api.Browser, address: str, schem
             visit.page.get_by_role("tab", name=name).click()
             visit.page.wait_for_timeout(300)
             assert visit.fits()
+            if name == words.TAB_CALIBRATION:
+                head = visit.page.locator("#calibration-evaluation thead").first
+                sync_api.expect(head).to_be_hidden()
+                cell = visit.page.locator("#calibration-evaluation td").first
+                label = cell.evaluate("cell => getComputedStyle(cell, '::before').content")
+                assert label == '"AUC"'

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from dfexplain import __main__ as cli
-from dfexplain import errors
+from dfexplain import errors, weights_writing
 from dfexplain.structures import Progress, Sampling, VideoReport
+from tests import small_weights as small
 from tests.reports import REPORTS
 
 ROOT = Path(__file__).parents[1]
@@ -182,6 +183,26 @@ def test_missing_weights_are_one_line_and_status_2(
     assert analyze("x.mp4", "--out", tmp_path, "--weights", f"{missing}/") == 2
     said = capsys.readouterr().err
     assert re.fullmatch(r"error\[weights-not-found\]: .*nowhere.*\n", said)
+
+
+def test_weights_are_shown_with_what_was_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(small.publishable(tmp_path / "mine"))
+    assert cli.main(["weights", "--weights", folder]) == 0
+    said = capsys.readouterr().out
+    assert "\nevaluation   none: the weights came without evaluation.json\n" in said
+    weights_writing.record_evaluation(folder, small.evaluation())
+    assert cli.main(["weights", "--weights", folder]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "evaluation   made-up numbers" in lines
+    start = lines.index("Made fakes by recipe")
+    assert lines[start + 1] == small.evaluation().tables[0].note
+    place = lines[start + 2].index("AUC")
+    assert lines[start + 3][place:].startswith("0.971 (0.960 to 0.980; n 400; chance 0.5)  0.040 (")
+    assert lines[start + 4][place:].startswith("not measured (n 3; chance 0.5)")
+    assert lines[start + 4].endswith("  not measured")
+    assert "  model  13.7" in lines
 
 
 def test_patterns_that_the_shell_leaves_are_expanded(made: Made, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -13,7 +14,7 @@ import pytest
 
 from dfexplain import plots
 from dfexplain.errors import NotAVideo, WeightsNotFound
-from dfexplain.structures import Progress
+from dfexplain.structures import Evaluation, EvaluationTable, Progress
 from dfexplain.ui import calibration, timeline, verdict, viewer, weights, words
 from dfexplain.ui.viewer import View
 from tests.pages import drawn_weights
@@ -190,9 +191,10 @@ def test_view_moves_the_dividers() -> None:
 
 
 def test_calibration_tab_holds_figures_table_and_samples() -> None:
-    found = REPORTS["two_faces"]().calibration
+    loaded = drawn_weights()
+    found = loaded.calibration
     assert found is not None
-    lead, figures, table = calibration.shown(found)
+    lead, figures, table, _ = calibration.shown(loaded)
     assert isinstance(lead, str)
     assert isinstance(figures, str)
     assert isinstance(table, gr.Dataframe)
@@ -207,11 +209,42 @@ def test_calibration_tab_holds_figures_table_and_samples() -> None:
 
 
 def test_uncalibrated_weights_have_no_diagram() -> None:
-    lead, figures, table = calibration.shown(None)
+    lead, figures, table, measured = calibration.shown(drawn_weights(calibrated=False))
     assert words.UNCALIBRATED_TITLE in str(lead)
     assert figures == ""
     assert isinstance(table, gr.Dataframe)
     assert table.visible is False
+    because = "the weights came without evaluation.json"
+    assert measured == f'<p class="hint">No evaluation is recorded: {because}.</p>'
+
+
+def test_calibration_tab_shows_every_table_of_the_evaluation() -> None:
+    loaded = drawn_weights()
+    assert loaded.evaluation is not None
+    shown = str(calibration.shown(loaded)[3])
+    assert f'<p class="hint">{loaded.evaluation.measured_on}</p>' in shown
+    assert words.EVALUATION_HELP in shown
+    for table in loaded.evaluation.tables:
+        assert f'<h3>{table.title}</h3><p class="hint">{table.note}</p>' in shown
+        for column in table.columns:
+            assert f'<th scope="col">{column}</th>' in shown
+    auc = "0.971 <small>0.960 to 0.980; n 400; chance 0.5</small>"
+    assert f'<th scope="row">blend</th><td data-label="AUC"><div>{auc}</div></td>' in shown
+    absent = '<span class="hint">not measured</span>'
+    unmeasured = f"{absent} <small>n 3; chance 0.5</small>"
+    assert f'a | b &lt;i&gt;</th><td data-label="AUC"><div>{unmeasured}</div></td>' in shown
+    assert f'<td data-label="false positives"><div>{absent}</div></td>' in shown
+    rows = sum(len(table.rows) for table in loaded.evaluation.tables)
+    assert shown.count('<th scope="row">') == rows
+
+
+def test_text_of_an_evaluation_cannot_become_markup() -> None:
+    bad = '"><script>alert(1)</script>'
+    table = EvaluationTable("k", bad, bad, (bad, bad), ((bad, bad),))
+    measured = Evaluation("", bad, (table,))
+    shown = str(calibration.shown(replace(drawn_weights(), evaluation=measured))[3])
+    assert "<script" not in shown
+    assert 'data-label="&quot;&gt;' in shown
 
 
 def test_weights_tab_names_the_weights_and_says_why_not() -> None:

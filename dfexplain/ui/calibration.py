@@ -1,4 +1,4 @@
-"""The calibration tab: what the scores of the loaded weights are worth, in figures and a table."""
+"""The calibration tab: what the scores of the loaded weights are worth, in figures and tables."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from dfexplain import plots
-from dfexplain.structures import Calibration
+from dfexplain import evaluation, plots
+from dfexplain.hub import Weights
+from dfexplain.structures import Calibration, Cell, EvaluationTable
 from dfexplain.ui import words
 
-__all__ = ["CalibrationTab", "tab"]
+__all__ = ["CalibrationTab", "shown", "tab"]
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,11 @@ class CalibrationTab:
     lead: gr.HTML
     figures: gr.HTML
     table: gr.Dataframe
+    evaluation: gr.HTML
 
     def outputs(self) -> list[gr.components.Component]:
         """The components that `shown` has values for, in its order."""
-        return [self.lead, self.figures, self.table]
+        return [self.lead, self.figures, self.table, self.evaluation]
 
 
 def tab() -> CalibrationTab:
@@ -40,14 +42,17 @@ def tab() -> CalibrationTab:
             visible=False,
             elem_id="calibration-table",
         )
-    return CalibrationTab(lead, figures, table)
+        measured = gr.HTML(apply_default_css=False, elem_id="calibration-evaluation")
+    return CalibrationTab(lead, figures, table, measured)
 
 
-def shown(calibration: Calibration | None) -> list[object]:
-    """The values of the tab's components."""
+def shown(weights: Weights) -> list[object]:
+    """The values of the tab's components for these weights."""
+    calibration = weights.calibration
     if calibration is None:
         text = f"<h2>{words.UNCALIBRATED_TITLE}</h2><p>{words.UNCALIBRATED_TEXT}</p>"
-        return [f'<div class="lead">{text}</div>', "", gr.Dataframe(visible=False)]
+        hidden = gr.Dataframe(visible=False)
+        return [f'<div class="lead">{text}</div>', "", hidden, _evaluation(weights)]
     lines = "".join(f"<li>{html.escape(line)}</li>" for line in words.grounds(calibration))
     lead = f'<div class="lead"><p>{words.CALIBRATION_LEAD}</p><ul>{lines}</ul></div>'
     figures = "".join(
@@ -60,7 +65,7 @@ def shown(calibration: Calibration | None) -> list[object]:
         )
     )
     value = gr.Dataframe(_rows(calibration), visible=True)
-    return [lead, f'<div class="figures">{figures}</div>', value]
+    return [lead, f'<div class="figures">{figures}</div>', value, _evaluation(weights)]
 
 
 def _rows(calibration: Calibration) -> list[list[str | int]]:
@@ -73,3 +78,38 @@ def _rows(calibration: Calibration) -> list[list[str | int]]:
         told = [f"{r:.2f}" if number and math.isfinite(r) else "–" for r in rates]
         rows.append([f"{table.edges[k]:.2f}", f"{table.edges[k + 1]:.2f}", *told, number])
     return rows
+
+
+def _evaluation(weights: Weights) -> str:
+    """Every table that `python -m train evaluate` recorded with these weights."""
+    measured = weights.evaluation
+    if measured is None:
+        because = weights.unevaluated_because
+        return words.note(f"{words.NO_EVALUATION}{f': {because}' if because else ''}.")
+    on = words.note(measured.measured_on)
+    tables = "".join(_table(table) for table in measured.tables)
+    head = f"<h2>{words.EVALUATION}</h2>{on}{words.note(words.EVALUATION_HELP)}"
+    return f'<div class="measured">{head}{tables}</div>'
+
+
+def _table(table: EvaluationTable) -> str:
+    columns = [html.escape(column) for column in table.columns]
+    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    rows = []
+    for row in table.rows:
+        name, *rest = (_cell(cell) for cell in row)
+        # The label stands before the number on a phone, where a row is a card.
+        cells = "".join(
+            f'<td data-label="{column}"><div>{cell}</div></td>'
+            for column, cell in zip(columns[1:], rest, strict=True)
+        )
+        rows.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
+    body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return f"<section><h3>{html.escape(table.title)}</h3>{words.note(table.note)}{body}</section>"
+
+
+def _cell(cell: Cell) -> str:
+    value, rest = html.escape(evaluation.value_words(cell)), evaluation.beside(cell)
+    if value == evaluation.NOT_MEASURED:
+        value = f'<span class="hint">{value}</span>'
+    return f"{value} <small>{html.escape(rest)}</small>" if rest else value

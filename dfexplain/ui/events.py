@@ -204,7 +204,7 @@ def wire_weights(
             kept = [before, weights.line(before), *weights.failed(error, before is not None)]
             return [*kept, *(gr.skip() for _ in figures.outputs())]
         told = [found, weights.line(found), *weights.shown(found)]
-        return [*told, *calibration.shown(found.calibration)]
+        return [*told, *calibration.shown(found)]
 
     arguments = {"inputs": [model.spec, loaded], "outputs": outputs, "show_progress": "hidden"}
     page.load(load, **arguments)

@@ -102,6 +102,12 @@ TABLE_COLUMNS = [
     "videos",
 ]
 
+EVALUATION = "What was measured"
+EVALUATION_HELP = (
+    "Under each number: its 95 % interval, the number n of samples, and what chance would reach."
+)
+NO_EVALUATION = "No evaluation is recorded"
+
 CALIBRATED, UNCALIBRATED = "calibrated", "not calibrated"
 WEIGHTS_FIELD = "Weights"
 WEIGHTS_INFO = "A folder, a name under weights/, or org/name@revision on the Hugging Face Hub."
