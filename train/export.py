@@ -21,7 +21,7 @@ from dfexplain.golden import golden_crops
 from dfexplain.models import ModelConfig
 from dfexplain.structures import Calibration
 from dfexplain.weights_folder import OutOfDistribution, Weights
-from train import card, evaluate, scores
+from train import aggregation, card, evaluate, scores
 from train.checkpoints import load_checkpoint
 from train.convert import Converted
 from train.material import Material, PortraitMaterial, TableMaterial
@@ -152,9 +152,9 @@ def export(
     """Write the weights folder `out` of a run and return it as the app loads it.
 
     Everything but the reference features is measured on validation people; `workers` processes
-    score their videos, with the same numbers however many they are. Leaves
-    calibration_videos.csv in the run. Raises SettingError if the run has no checkpoint or the
-    weights do not detect the validation videos.
+    score their videos, with the same numbers however many they are. Leaves in the run
+    calibration_videos.csv and, from frames to scores by other rules, aggregation.md. Raises
+    SettingError if the run has no checkpoint or the weights do not detect the validation videos.
     """
     state = load_checkpoint(run_dir, which)
     if state is None:
@@ -172,7 +172,10 @@ def export(
     )
     scored = _score(parts, material, workers)
     scores.write_videos(run_dir / "calibration_videos.csv", scored)
-    return _write(parts, material, scored, out, target_fpr, _trained(state))
+    weights = _write(parts, material, scored, out, target_fpr, _trained(state))
+    rules = aggregation.compare(scored, by_recipe=isinstance(material, PortraitMaterial))
+    aggregation.write(run_dir / "aggregation.md", rules)
+    return weights
 
 
 def export_checkpoint(

@@ -114,6 +114,9 @@ def test_a_run_on_crops_becomes_weights_that_may_be_published(
     with (run_dir / "calibration_videos.csv").open(newline="") as handle:
         written = list(csv.DictReader(handle))
     assert [float(row["score"]) for row in written] == pytest.approx(measured.scores, rel=1e-4)
+    rules = (run_dir / "aggregation.md").read_text("utf-8")
+    assert "24 validation videos (12 real, 12 fake, 12 groups" in rules
+    assert f"| {measured.auc:.3f} (" in rules
 
 
 def test_without_terms_the_card_has_a_gap_and_stays_here(
