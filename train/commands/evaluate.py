@@ -1,15 +1,20 @@
-"""`python -m train evaluate`: what weights or a run are worth on labelled videos.
+"""`python -m train evaluate`: what weights or a run are worth.
 
-Scores crops tables (--csv), videos (--videos) or the labelled clips (--data), prints every number
-that counts with its interval beside the chance line, and writes the dashboard with --out. Several
-tables give the table across data sets as well. Validation crops (--val-csv) calibrate weights that
-are not, or are measured themselves where nothing else is named.
+With --weights alone it makes the release measurement (`train.suite`): all tables that weights ship
+with, on made clips of test people where DFEXPLAIN_DATA names the portraits, else on what ships in
+examples/. --record writes them into the weights folder.
+
+Otherwise it scores crops tables (--csv), videos (--videos) or the labelled clips (--data), prints
+every number that counts with its interval beside the chance line, and writes the dashboard with
+--out. Several tables give the table across data sets as well. Validation crops (--val-csv)
+calibrate weights that are not, or are measured themselves where nothing else is named.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +29,11 @@ if TYPE_CHECKING:
     from train.evaluate import EvalResult
     from train.robustness import RobustnessRow
     from train.scores import ScoredVideo
+    from train.suite.measuring import Result
 
-HELP = "measure weights or a run on labelled videos, with figures"
+HELP = "measure weights: all tables of a release, or labelled videos with figures"
+# With --quick every so many-th portrait.
+QUICK = 8
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +75,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gate", action="append", default=[], metavar="METRIC>NUMBER",
         help="exit with 2 unless the videos reach it, such as 'auc>0.85'",
+    )  # fmt: skip
+    release = parser.add_argument_group("release measurement (--weights alone)")
+    release.add_argument("--record", action="store_true", help="write it into the weights folder")
+    release.add_argument("--workers", type=int, default=1, help="processes [%(default)s]")
+    release.add_argument(
+        "--made-only", action="store_true", help="leave the labelled clips out, which come last"
+    )
+    release.add_argument(
+        "--quick", action="store_true", help=f"every {QUICK}th portrait only: a look, no measure"
+    )
+    release.add_argument(
+        "--cache", type=Path, default=Path(".cache/evaluate"), metavar="DIR",
+        help="where the faces found in portraits are kept [%(default)s]",
     )  # fmt: skip
 
 
@@ -194,8 +215,62 @@ def _further(
     return worn, compared
 
 
+def _release(args: argparse.Namespace) -> None:
+    """The release measurement: printed, written with --out, recorded with --record."""
+    from dfexplain import hub, weights_writing
+    from train import card, portraits
+    from train.suite import measuring, written
+
+    if args.members or args.against or args.robustness or args.gate or args.dashboard:
+        raise SettingError(
+            "--with, --against, --robustness, --gate and --dashboard must come with --csv, --videos"
+            " or --data. The release measurement has all of its tables."
+        )
+    if args.record and args.quick:
+        raise SettingError("--record must come without --quick. A look is not what ships.")
+    if args.record and not Path(args.weights or "").expanduser().is_dir():
+        raise SettingError(
+            f"--record must come with a local weights folder, but got '{args.weights}'. Name one "
+            "such as weights/default."
+        )
+    weights = hub.load(args.weights)
+    # Set and wrong is an error; not set is a clean clone.
+    data = portraits.data_root(None) if os.environ.get("DFEXPLAIN_DATA") else None
+    options = measuring.Options(
+        workers=args.workers,
+        every=QUICK if args.quick else 1,
+        made_only=args.made_only,
+        resamples=args.resamples,
+        cache=args.cache,
+    )
+    measured = measuring.measure(weights, data, options, _bar)
+    print(*written.lines(measured.evaluation), sep="\n", flush=True)
+    if args.out is not None:
+        written.write(args.out, measured, weights.calibration)
+        print(f"{args.out}: evaluation.json and .md, tables/*.csv, videos.csv")
+    if args.record:
+        weights_writing.record_evaluation(weights.folder, measured.evaluation)
+        card.refresh(weights.folder)
+        print(f"{weights.folder}: evaluation.json and the card's tables")
+
+
+def _bar(results: Iterable[Result], total: int, said: str) -> Iterable[Result]:
+    from tqdm import tqdm
+
+    bar: Iterable[Result] = tqdm(results, total=total, desc=said)
+    return bar
+
+
 def run(args: argparse.Namespace) -> None:
     """Evaluate one set of weights."""
+    if not (args.run or args.csv or args.videos or args.data or args.val_csv):
+        _release(args)
+        return
+    if args.record or args.quick or args.made_only:
+        raise SettingError(
+            "--record, --quick and --made-only must come with --weights alone. They belong to the "
+            "release measurement."
+        )
     from train import eval_report, evaluate, leaks, records
 
     gates = [evaluate.Gate.parse(text) for text in args.gate]
