@@ -41,8 +41,9 @@ class Data(Section):
     each equal part of its track (Wang et al., TSN, ECCV 2016), or every `stride`-th in a row if
     that is not 0; `jitter` draws where. `sampling`: `balanced` draws as many real as fake,
     `paired` a fake with a real of the same source. `max_videos_per_class` limits training (0: all).
-    `left_out` and `moving` are for portraits only: a recipe of forgeries that is never drawn, and
-    whether pictures are worn as frames of a moving clip.
+    `left_out`, `moving` and `reshaped` are for portraits only: a recipe of forgeries that is never
+    drawn, whether pictures are worn as frames of a moving clip, and whether the people that are
+    trained on are bent into others each time (`reshape`).
     """
 
     batch_size: int = number(16, 1)
@@ -54,6 +55,7 @@ class Data(Section):
     max_videos_per_class: int = number(0, 0)
     left_out: str = choice("", *RECIPES)
     moving: bool = True
+    reshaped: bool = False
 
 
 @dataclass(frozen=True)

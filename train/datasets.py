@@ -167,6 +167,7 @@ class PortraitSamples:
             seed=seed,
             left_out=config.data.left_out,
             moving=config.data.moving,
+            reshaped=config.data.reshaped and not draws,
         )
         self.fixed = draws > 0
         self.rows = [

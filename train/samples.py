@@ -16,6 +16,7 @@ from dfexplain.tracks import crop_face
 from train.augment import draw_wear
 from train.forgeries import Face, Forger
 from train.portraits import Portrait
+from train.reshape import reshape
 
 __all__ = ["Pair", "PairDataset", "Pose", "draw_pose", "face_width", "make_pair", "place"]
 
@@ -148,8 +149,9 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         seed: int,
         left_out: str = "",
         moving: bool = True,
+        reshaped: bool = False,
     ) -> None:
-        self.moving = moving
+        self.moving, self.reshaped = moving, reshaped
         self.portraits = portraits
         self.config = config
         self.forger = Forger([_face(p) for p in portraits], left_out)
@@ -170,6 +172,8 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         rng = np.random.default_rng((self.seed, int(self._epoch[0]), index))
         donor = self.portraits[int(rng.integers(len(self.portraits)))]
         portrait = self.portraits[index]
+        if self.reshaped:
+            portrait = reshape(portrait, rng)
         return make_pair(
             portrait, donor, self.forger, self.config, rng, recipe=recipe, moving=self.moving
         )

@@ -34,6 +34,15 @@ def test_a_pair_is_a_function_of_seed_epoch_and_index() -> None:
     assert (crops != again[1][0]).any()
 
 
+def test_reshaped_people_are_new_and_bent_alike_in_both_crops() -> None:
+    bent = PairDataset(list(portraits()), CONFIG, seed=3, reshaped=True)
+    assert (bent[0][0] != dataset()[0][0]).any()
+    pair = bent.pair(0)
+    untouched = cv2.resize(pair.cells, (96, 96), interpolation=cv2.INTER_NEAREST) == 0.0
+    apart = np.abs(pair.real.astype(float) - pair.fake).mean(axis=2)
+    assert apart[untouched].mean() < apart[~untouched].mean()
+
+
 def test_what_is_called_forged_can_be_seen() -> None:
     for index in range(len(portraits())):
         pair = dataset().pair(index)
