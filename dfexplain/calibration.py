@@ -20,6 +20,7 @@ Ints = NDArray[np.int64]
 
 # The false-positive rate at which the threshold is set, and the miss rate of the band's lower edge.
 TARGET_RATE = 0.05
+LATER_LIMITS = ("max_picture_distance", "max_drawn", "min_confidence")
 
 
 def p_fake(calibration: Scaling, scores: Floats) -> Floats:
@@ -150,6 +151,10 @@ def _number(data: dict[str, Any], key: str, low: float, high: float) -> float:
     return float(value)
 
 
+def _limit(data: dict[str, Any], key: str, low: float, high: float) -> float | None:
+    return None if data[key] is None else _number(data, key, low, high)
+
+
 def _pair(data: dict[str, Any], key: str) -> tuple[float, float]:
     value = data.get(key)
     if not isinstance(value, list) or len(value) != 2:
@@ -217,6 +222,9 @@ def _losses(data: dict[str, Any]) -> dict[str, float]:
 def from_dict(data: dict[str, Any]) -> Calibration:
     """Read what `to_dict` wrote. Raises SettingError naming the key that is wrong."""
     expected = {f.name for f in fields(Calibration)}
+    # Weights that were written before these limits have none.
+    if isinstance(data, dict):
+        data = dict.fromkeys(LATER_LIMITS) | data
     if not isinstance(data, dict) or set(data) != expected:
         odd = sorted(expected ^ set(data)) if isinstance(data, dict) else ["object"]
         raise SettingError(f"calibration must hold exactly its keys, but differs in {odd[:5]}.")
@@ -259,8 +267,9 @@ def from_dict(data: dict[str, Any]) -> Calibration:
         people=int(_number(data, "people", 1, 1e9)),
         measured_on=data["measured_on"],
         min_face_px=_number(data, "min_face_px", 0.0, 1e4),
-        max_distance=(
-            None if data["max_distance"] is None else _number(data, "max_distance", 0.0, 1e9)
-        ),
+        max_distance=_limit(data, "max_distance", 0.0, 1e9),
         weights_sha256=data["weights_sha256"],
+        max_picture_distance=_limit(data, "max_picture_distance", 0.0, 1e9),
+        max_drawn=_limit(data, "max_drawn", -1e9, 1e9),
+        min_confidence=_limit(data, "min_confidence", 0.0, 1.0),
     )

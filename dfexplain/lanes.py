@@ -12,15 +12,14 @@ from collections.abc import Iterator
 from itertools import count
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dfexplain.hub import OutOfDistribution, Weights
+from dfexplain.reference import comparable, departure
 from dfexplain.structures import FaceTrack, Lane, TrackScores
 
-__all__ = ["distances", "join", "names", "outside"]
+__all__ = ["confidence", "face_px", "join", "names", "outside"]
 
 Pair = tuple[FaceTrack, TrackScores]
-Floats = NDArray[np.float64]
 
 # Two tracks may be one person if the later one begins where the earlier one ended: centres within
 # half a face, sizes within this ratio, and features pointing the same way from the training mean.
@@ -39,22 +38,16 @@ def names() -> Iterator[str]:
         yield name
 
 
-def distances(features: NDArray[np.float32], reference: OutOfDistribution) -> Floats:
-    """Distance (N,) of features (N, D) from the reference crops, in standard deviations a
-    dimension.
-
-    Mahalanobis distance in the reference's principal subspace, divided by the root of its dimension
-    (Lee et al., NeurIPS 2018, eq. 2, with one class), so that 1 is typical.
-    """
-    projected = (features - reference.mean) @ reference.components.T
-    squared = (projected.astype(np.float64) ** 2 / reference.variances).mean(axis=1)
-    return np.asarray(np.sqrt(squared), np.float64)
-
-
 def face_px(track: FaceTrack) -> float:
     """The median over the track of the face box's longer side, in pixels."""
     sides = track.box_xyxy[:, 2:] - track.box_xyxy[:, :2]
     return float(np.median(sides.max(axis=1)))
+
+
+def confidence(track: FaceTrack) -> float:
+    """The mean confidence of the face finder over the track, in 0..1: a face that is upside down,
+    drawn or under noise is found with less."""
+    return float(np.mean(track.confidence))
 
 
 def outside(lane: Lane, weights: Weights) -> str | None:
@@ -65,19 +58,31 @@ def outside(lane: Lane, weights: Weights) -> str | None:
     width = face_px(lane.track)
     if width < measured.min_face_px:
         return f"{width:.0f} px wide, smaller than the {measured.min_face_px:.0f} px measured"
-    reference = weights.out_of_distribution
-    if reference is None or measured.max_distance is None:
-        return None
-    distance = float(np.median(distances(lane.scores.features, reference)))
-    if distance > measured.max_distance:
+    sure, least = confidence(lane.track), measured.min_confidence
+    if least is not None and sure < least:
         return (
-            f"unlike the faces that were measured (distance {distance:.2f}, "
-            f"limit {measured.max_distance:.2f})"
+            "hardly found as an upright face "
+            f"(confidence {100 * sure:.1f} %, limit {100 * least:.1f} %)"
         )
+    reference = weights.out_of_distribution
+    if reference is None:
+        return None
+    far = departure(lane.scores.features, lane.scores.crops_jpeg, reference)
+    for distance, limit, words in (
+        (far.drawn, measured.max_drawn, "looks drawn, not photographed"),
+        (
+            far.picture,
+            measured.max_picture_distance,
+            f"a picture unlike those that were measured, most of all: {far.oddest}",
+        ),
+        (far.features, measured.max_distance, "unlike the faces that were measured"),
+    ):
+        if distance is not None and limit is not None and distance > limit:
+            return f"{words} (distance {distance:.2f}, limit {limit:.2f})"
     return None
 
 
-def _alike(a: Pair, b: Pair, centre: NDArray[np.float32] | None) -> float | None:
+def _alike(a: Pair, b: Pair, reference: OutOfDistribution | None) -> float | None:
     """How alike the end of `a` and the start of `b` are (cosine), None where they cannot be one."""
     if a[0].time_s[-1] >= b[0].time_s[0]:
         return None
@@ -88,9 +93,9 @@ def _alike(a: Pair, b: Pair, centre: NDArray[np.float32] | None) -> float | None
         return None
     if max(size_a, size_b) > MAX_SIZE_RATIO * min(size_a, size_b):
         return None
-    mean_a, mean_b = a[1].features.mean(axis=0), b[1].features.mean(axis=0)
-    if centre is not None:
-        mean_a, mean_b = mean_a - centre, mean_b - centre
+    mean_a, mean_b = (comparable(p[1].features, reference).mean(axis=0) for p in (a, b))
+    if reference is not None:
+        mean_a, mean_b = mean_a - reference.mean, mean_b - reference.mean
     norm = float(np.linalg.norm(mean_a) * np.linalg.norm(mean_b))
     cosine = float(mean_a @ mean_b) / max(norm, 1e-12)
     return cosine if cosine >= MIN_COSINE else None
@@ -113,13 +118,12 @@ def join(pairs: list[Pair], weights: Weights) -> list[Pair]:
     that stand side by side in time never join.
     """
     reference = weights.out_of_distribution
-    centre = None if reference is None else reference.mean
     lanes: list[Pair] = []
     ordered = sorted(
         pairs, key=lambda p: (float(p[0].time_s[0]), float(p[0].box_xyxy[0, 0]), len(p[0]))
     )
     for pair in ordered:
-        likeness = [_alike(lane, pair, centre) for lane in lanes]
+        likeness = [_alike(lane, pair, reference) for lane in lanes]
         found = [(value, -i) for i, value in enumerate(likeness) if value is not None]
         if found:
             best = -max(found)[1]

@@ -14,14 +14,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from dfexplain import calibration as calibrations
 from dfexplain import evaluation as evaluations
+from dfexplain import reference
 from dfexplain.errors import SettingError, WeightsNotFound, WeightsRefused
 from dfexplain.models import ModelConfig, build
+from dfexplain.reference import OutOfDistribution
 from dfexplain.structures import Calibration, Evaluation, WeightsInfo
 from dfexplain.untrusted import FolderReader
 
@@ -72,16 +72,6 @@ HEAT_SCALE_LIMIT = 1e6
 Measured = TypeVar("Measured", Calibration, Evaluation)
 _FLOATS = frozenset({"F32", "F16", "BF16"})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True)
-class OutOfDistribution:
-    """Where the features of the training crops lie: `mean` (D,), and of their principal
-    components `components` (k, D) and `variances` (k,), all float32; variances are positive."""
-
-    mean: NDArray[np.float32]
-    components: NDArray[np.float32]
-    variances: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -162,13 +152,10 @@ def read(
     calibration, because = _measured(reader, CALIBRATION, data, sha256, calibrations.from_dict)
     evaluation, unevaluated = _measured(reader, EVALUATION, data, sha256, evaluations.from_dict)
     gate = None
-    ood_bytes = data[OUT_OF_DISTRIBUTION]
-    if ood_bytes is not None:
-        gate = _out_of_distribution(reader, ood_bytes, width, sha256)
-    elif calibration is not None and calibration.max_distance is not None:
-        raise reader.refusal(
-            OUT_OF_DISTRIBUTION, "be there, as calibration.json sets max_distance", "no such file"
-        )
+    if (raw := data[OUT_OF_DISTRIBUTION]) is not None:
+        gate = reference.read(reader, OUT_OF_DISTRIBUTION, raw, width, sha256)
+    if calibration is not None:
+        _check_limits(reader, calibration, gate)
     golden = None if (raw := data[GOLDEN]) is None else read_golden(reader, raw)
     if golden is not None and golden.sha256 != sha256:
         raise reader.refusal(GOLDEN, f"belong to the weights {sha256}", f"{golden.sha256!r:.80}")
@@ -277,23 +264,21 @@ def _measured(
     return measured, None
 
 
-def _out_of_distribution(
-    reader: FolderReader, data: bytes, width: int, sha256: str
-) -> OutOfDistribution:
-    f32 = frozenset({"F32"})
-    tensors = reader.tensors(
-        OUT_OF_DISTRIBUTION,
-        data,
-        {"mean": ((width,), f32), "components": ((None, width), f32), "variances": ((None,), f32)},
-        ({"weights_sha256": sha256},),
-    )
-    values = {key: tensor.numpy() for key, tensor in tensors.items()}
-    rows = len(values["components"])
-    if len(values["variances"]) != rows or not bool((values["variances"] > 0).all()):
-        raise reader.refusal(
-            OUT_OF_DISTRIBUTION, f"hold {rows} positive variances", values["variances"].shape
-        )
-    return OutOfDistribution(**values)
+def _check_limits(
+    reader: FolderReader, calibration: Calibration, gate: OutOfDistribution | None
+) -> None:
+    """A limit needs what it limits: a gate does not vanish in silence."""
+    known = {
+        "max_distance": gate,
+        "max_picture_distance": gate and gate.pictures,
+        "max_drawn": gate and gate.pictures,
+    }
+    for key, there in known.items():
+        if getattr(calibration, key) is not None and there is None:
+            got = "no such file" if gate is None else "one that knows no pictures"
+            raise reader.refusal(
+                OUT_OF_DISTRIBUTION, f"be there, as calibration.json sets {key}", got
+            )
 
 
 def read_golden(reader: FolderReader, data: bytes) -> Golden:

@@ -6,11 +6,10 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors.torch
 import torch
 
@@ -163,12 +162,7 @@ def _pack(
     if evaluation is not None:
         files[layout.EVALUATION] = _evaluation_bytes(evaluation, sha256)
     if out_of_distribution is not None:
-        arrays = {
-            item.name: torch.from_numpy(
-                np.array(getattr(out_of_distribution, item.name), np.float32, order="C")
-            )
-            for item in fields(OutOfDistribution)
-        }
+        arrays = {k: torch.from_numpy(v) for k, v in out_of_distribution.tensors().items()}
         files[layout.OUT_OF_DISTRIBUTION] = safetensors.torch.save(
             arrays, metadata={"weights_sha256": sha256}
         )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dfexplain import lanes
 from dfexplain.models import ModelConfig
+from dfexplain.reference import Departure, distances
 from dfexplain.structures import FaceTrack, TrackScores, WeightsInfo
 from dfexplain.weights_folder import OutOfDistribution, Weights
 from tests.test_aggregate import lane, measured
@@ -105,7 +106,8 @@ def test_of_two_candidates_the_liker_one_is_joined() -> None:
 
 def test_distance_of_the_reference_itself_is_one() -> None:
     drawn = np.random.default_rng(1).normal(size=(5000, D)).astype(np.float32)
-    assert float(np.mean(lanes.distances(drawn, reference()) ** 2)) == pytest.approx(1.0, abs=0.02)
+    found = distances(drawn, reference())
+    assert float(np.mean(found**2)) == pytest.approx(1.0, abs=0.02)
 
 
 def test_a_small_face_and_strange_features_are_outside() -> None:
@@ -124,3 +126,47 @@ def test_a_small_face_and_strange_features_are_outside() -> None:
     strange = replace(face, scores=replace(face.scores, features=np.full((10, D), 2.0, np.float32)))
     assert "unlike the faces" in str(lanes.outside(strange, wider))
     assert lanes.outside(strange, replace(wider, calibration=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ({"max_drawn": 2.4}, "looks drawn, not photographed (distance 2.50, limit 2.40)"),
+        (
+            {"max_picture_distance": 1.6},
+            "a picture unlike those that were measured, most of all: blurred "
+            "(distance 1.75, limit 1.60)",
+        ),
+        ({"max_distance": 1.1}, "unlike the faces that were measured (distance 1.25, limit 1.10)"),
+        ({"max_drawn": 2.6, "max_picture_distance": 1.8, "max_distance": 1.3}, None),
+        ({"min_confidence": 0.99}, None),
+    ],
+)
+def test_each_limit_has_its_reason(
+    limits: dict[str, float], says: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = Departure(features=1.25, picture=1.75, drawn=2.5, oddest="blurred")
+    monkeypatch.setattr(lanes, "departure", lambda *_: far)
+    usual = weights(reference())
+    assert usual.calibration is not None
+    gate = replace(usual, calibration=replace(usual.calibration, **limits))  # type: ignore[arg-type]
+    assert lanes.outside(lane(np.zeros(10)), gate) == says
+
+
+def test_a_face_that_is_hardly_found_is_outside() -> None:
+    usual = weights()
+    assert usual.calibration is not None
+    gate = replace(usual, calibration=replace(usual.calibration, min_confidence=0.984))
+    face = lane(np.zeros(10))
+    assert lanes.outside(face, gate) is None
+    unsure = replace(face.track, confidence=np.full(10, 0.95, np.float32))
+    assert lanes.outside(replace(face, track=unsure), gate) == (
+        "hardly found as an upright face (confidence 95.0 %, limit 98.4 %)"
+    )
+
+
+def test_lengths_of_features_do_not_part_a_person_where_the_reference_has_none() -> None:
+    known = replace(reference(), residual=0.5)
+    first, later = pair(0, ONE), pair(2, 3 * ONE, left_px=120)
+    assert len(lanes.join([first, later], weights(known))) == 1
+    assert len(lanes.join([first, pair(2, TWO)], weights(known))) == 2

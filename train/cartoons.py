@@ -38,10 +38,11 @@ def _quantised(rgb: Image, colours: int, rng: Rng) -> Image:
     rule = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 1.0)
     cv2.setRNGSeed(int(rng.integers(2**31)))
     _, _, palette = cv2.kmeans(sample, colours, np.empty(0), rule, 1, cv2.KMEANS_PP_CENTERS)
-    nearest = np.argmin(
-        np.stack([((pixels - colour) ** 2).sum(axis=1) for colour in palette]), axis=0
-    )
-    return np.asarray(np.round(palette[nearest]).reshape(rgb.shape), np.uint8)
+    # The nearest colour is looked up in a table of all colours in steps of 8.
+    steps = np.stack(np.meshgrid(*[np.arange(4, 256, 8)] * 3, indexing="ij"), -1).reshape(-1, 1, 3)
+    table = np.argmin(((steps - palette[None]) ** 2).sum(axis=2), axis=1)
+    cell = rgb.astype(np.int64) // 8 @ np.array([1024, 32, 1])
+    return np.asarray(np.round(palette[table[cell]]), np.uint8)
 
 
 def _vivid(rgb: Image, gain: float) -> Image:

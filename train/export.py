@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,21 +21,16 @@ from dfexplain.golden import golden_crops
 from dfexplain.models import ModelConfig
 from dfexplain.structures import Calibration
 from dfexplain.weights_folder import OutOfDistribution, Weights
-from train import aggregation, card, evaluate, scores
+from train import aggregation, card, evaluate, gate, scores
 from train.checkpoints import load_checkpoint
 from train.convert import Converted
 from train.material import Material, PortraitMaterial, TableMaterial
 from train.scores import ScoredVideo
 
-__all__ = ["calibrate", "export", "export_checkpoint", "heat_scale", "reference_features"]
+__all__ = ["calibrate", "export", "export_checkpoint", "heat_scale"]
 
-# Dimensions kept of the feature space: about as many as stand above the noise of 2,000 crops.
-SUBSPACE = 48
-CROPS_A_DIMENSION = 10
-# Crops looked at for the heatmap scale and for the reference features.
-SCALE_CROPS, REFERENCE_CROPS = 600, 1200
-# The share of validation videos that the out-of-distribution gate may turn away, and of face sizes.
-GATE_SHARE = 0.01
+# Crops looked at for the heatmap scale.
+SCALE_CROPS = 600
 # In logits: less would paint noise.
 LEAST_SCALE = 0.1
 
@@ -64,22 +59,6 @@ def heat_scale(engine: Engine, material: Material) -> float:
     return scale
 
 
-def reference_features(engine: Engine, material: Material) -> OutOfDistribution:
-    """Mean and principal subspace of the features of training crops, real and forged."""
-    output, _ = _look(engine, material, "train", REFERENCE_CROPS)
-    features = output.features.astype(np.float64)
-    mean = features.mean(axis=0)
-    _, singular, components = np.linalg.svd(features - mean, full_matrices=False)
-    # Of few crops the smaller variances are noise, and 0 in the end.
-    kept = min(SUBSPACE, max(1, len(features) // CROPS_A_DIMENSION))
-    variances = singular[:kept] ** 2 / max(1, len(features) - 1)
-    return OutOfDistribution(
-        mean=mean.astype(np.float32),
-        components=components[:kept].astype(np.float32),
-        variances=np.maximum(variances, 1e-9).astype(np.float32),
-    )
-
-
 def calibrate(
     scored: Sequence[ScoredVideo],
     sha256: str,
@@ -98,8 +77,8 @@ def calibrate(
         evaluate.groups_of(kept),
         measured_on=measured_on,
         weights_sha256=sha256,
-        min_face_px=_quantile((s.face_px for s in kept), GATE_SHARE) or 0.0,
-        max_distance=_quantile((s.distance for s in kept), 1.0 - GATE_SHARE),
+        min_face_px=0.0,
+        max_distance=None,
         target_rate=target_fpr,
         kinds=np.array([s.record.method for s in kept]) if by_recipe else None,
     )
@@ -110,12 +89,7 @@ def calibrate(
             f"{fitted.auc:.3f} (95 % interval {low:.3f} to {high:.3f}), which chance reaches too. "
             "Train further, or calibrate on more videos."
         )
-    return fitted
-
-
-def _quantile(values: Iterable[float | None], share: float) -> float | None:
-    known = [v for v in values if v is not None]
-    return float(np.quantile(known, share)) if known else None
+    return gate.limited(fitted, kept)
 
 
 def _slices(scored: Sequence[ScoredVideo], fitted: Calibration) -> dict[str, list[card.Slice]]:
@@ -168,7 +142,7 @@ def export(
         config,
         state["averaged"],
         heat_scale(engine, material),
-        reference_features(engine, material),
+        gate.reference(engine, material),
     )
     scored = _score(parts, material, workers)
     scores.write_videos(run_dir / "calibration_videos.csv", scored)

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain import aggregate, calibration, lanes
-from dfexplain.detector import Detector
+from dfexplain.detector import JPEG_QUALITY, Detector
 from dfexplain.engine import Engine
 from dfexplain.errors import InputError, SettingError
 from dfexplain.hub import OutOfDistribution, Weights
 from dfexplain.models import ModelConfig
+from dfexplain.reference import Departure, departure
 from dfexplain.structures import Calibration, Sampling, Verdict, VideoReport
 from train.checkpoints import load_checkpoint
 from train.importers.files import locate
@@ -32,6 +33,7 @@ __all__ = [
     "ScoredVideo",
     "clip_records",
     "engine_of_run",
+    "jpeg",
     "score_crops",
     "score_video",
     "score_videos",
@@ -43,7 +45,6 @@ Image = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 Wear = Callable[[list[Image]], list[Image]]
-JPEG_QUALITY = 90
 
 NO_CROP = "no_crop_readable"
 VIDEO_COLUMNS = ("video", "label", "method", "compression", "score", "p_fake", "face_px", "frames",
@@ -57,10 +58,10 @@ class ScoredVideo:
 
     `frame_logits`, `frame_time_s` (N,) in seconds (nan where unknown), `frame_index` (N,) (-1 where
     unknown) and `frame_track` name every scored face. `face_px` is the median longer side of the
-    face that decided, None where unknown, `distance` the median distance of its features from the
-    training crops (None without a reference), and `crop_jpeg` its crop with the highest logit.
-    `unread` counts crops whose pictures could not be read. `verdict` and `notes` are those of the
-    app's report, None and empty where it made none.
+    face that decided and `confidence` how sure the face finder was of it, None where unknown,
+    `departure` how far it lies from the training crops (None without a reference), and `crop_jpeg`
+    its crop with the highest logit. `unread` counts crops whose pictures could not be read.
+    `verdict` and `notes` are those of the app's report, None and empty where it made none.
     """
 
     record: VideoRecord
@@ -71,7 +72,8 @@ class ScoredVideo:
     frame_index: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     frame_track: tuple[str, ...] = ()
     face_px: float | None = None
-    distance: float | None = None
+    confidence: float | None = None
+    departure: Departure | None = None
     crop_jpeg: bytes | None = field(default=None, repr=False)
     unread: int = 0
     verdict: Verdict | None = None
@@ -121,7 +123,8 @@ def engine_of_run(run_dir: Path, which: str = "best") -> Engine:
     return Engine(ModelConfig.from_dict(state["config"]), state["averaged"])
 
 
-def _jpeg(rgb: Image) -> bytes:
+def jpeg(rgb: Image) -> bytes:
+    """A crop (S, S, 3) as the app keeps it for display."""
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not done:
@@ -179,7 +182,7 @@ def _score_rows(
     enough = min(aggregate.MIN_FRAMES, max(map(len, tracks.values())))
     logits: dict[str, Floats] = {}
     best: tuple[float, str] = (-math.inf, "")
-    crop_jpeg, distance = b"", None
+    crop_jpeg, far = b"", None
     for name, track in tracks.items():
         pictures = [picture for _, picture in track]
         pictures = wear(pictures) if wear else pictures
@@ -188,8 +191,9 @@ def _score_rows(
         score = aggregate.lane_score(logits[name])
         if len(track) >= enough and score > best[0]:
             best = (score, name)
-            crop_jpeg = _jpeg(pictures[int(np.argmax(logits[name]))])
-            distance = _distance(output.features, reference)
+            crop_jpeg = jpeg(pictures[int(np.argmax(logits[name]))])
+            if reference is not None:
+                far = departure(output.features, [jpeg(p) for p in pictures], reference)
     kept = [row for track in tracks.values() for row, _ in track]
     sizes = np.array([row.face_px for row, _ in tracks[best[1]]])
     known = sizes[np.isfinite(sizes)]
@@ -201,14 +205,10 @@ def _score_rows(
         frame_index=np.array([row.frame_index for row in kept], np.int64),
         frame_track=tuple(row.track for row in kept),
         face_px=float(np.median(known)) if len(known) else None,
-        distance=distance,
+        departure=far,
         crop_jpeg=crop_jpeg,
         unread=unread,
     )
-
-
-def _distance(features: NDArray[np.float32], known: OutOfDistribution | None) -> float | None:
-    return None if known is None else float(np.median(lanes.distances(features, known)))
 
 
 def score_videos(
@@ -244,6 +244,7 @@ def score_video(
         return ScoredVideo(record, None, why, verdict=report.verdict, notes=report.notes)
     top = max(aggregate.judged(report.lanes), key=lambda lane: lane.score)
     every = [lane.track for lane in report.lanes]
+    known, seen = detector.weights.out_of_distribution, (top.scores.features, top.scores.crops_jpeg)
     return ScoredVideo(
         record,
         report.verdict.score,
@@ -252,7 +253,8 @@ def score_video(
         frame_index=np.concatenate([track.frame_index for track in every]).astype(np.int64),
         frame_track=tuple(lane.track_id for lane in report.lanes for _ in lane.track.time_s),
         face_px=lanes.face_px(top.track),
-        distance=_distance(top.scores.features, detector.weights.out_of_distribution),
+        confidence=lanes.confidence(top.track),
+        departure=None if known is None else departure(*seen, known),
         crop_jpeg=top.scores.crops_jpeg[int(np.argmax(top.scores.logit))],
         verdict=report.verdict,
         notes=report.notes,

@@ -86,7 +86,8 @@ class Calibration(Scaling):
     the tool abstains. `false_positive_rate` is the share of real validation videos at or above
     `threshold`, `miss_rate` the share of fake ones at or below `band_low`; `*_interval` are 95 %
     intervals, of the two rates Wilson's. `scores` and `labels` are the validation videos
-    themselves, for figures.
+    themselves, for figures. Beyond `min_face_px`, `min_confidence` and `max_*` (None: no
+    such limit; see `lanes.outside`) nothing was measured, and no probability is given.
     """
 
     log_loss: dict[str, float]
@@ -108,6 +109,9 @@ class Calibration(Scaling):
     min_face_px: float
     max_distance: float | None
     weights_sha256: str
+    max_picture_distance: float | None = None
+    max_drawn: float | None = None
+    min_confidence: float | None = None
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,8 @@ def test_a_run_on_crops_becomes_weights_that_may_be_published(
     assert measured.people == 12
     assert measured.min_face_px == 30.0
     assert measured.max_distance is not None
+    assert measured.max_picture_distance is not None
+    assert measured.max_drawn is not None
     assert "24 videos of the validation split of made (12 real, 12 fake)" in measured.measured_on
 
     text = ModelCard(weights.card)
@@ -262,7 +264,8 @@ def test_a_made_clip_is_scored_as_the_app_scores_it(tmp_path: Path) -> None:
     task = tasks[2]
     (scored,) = detect(weights.folder, [task])
     assert scored.score is not None
-    assert scored.distance is not None
+    assert scored.departure is not None
+    assert scored.confidence is not None
     assert scored.face_px == pytest.approx(task.recipe.face_px, rel=0.35)
     (missing,) = detect(weights.folder, [FileTask(video(0, 0), tmp_path / "none.mp4")])
     assert missing.reason == "file-refused"
