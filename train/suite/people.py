@@ -20,7 +20,7 @@ __all__ = ["tables"]
 
 Bools = NDArray[np.bool_]
 # Lower edges of the face sizes, in pixels of the clip.
-FACE_PX = (0, 80, 120, 180)
+FACE_PX = (0, 80, 120, 160)
 NO_LABELS = "not measured: no labels of persons are used"
 
 
