@@ -69,7 +69,10 @@ def block(name: str) -> str:
 
 @pytest.mark.parametrize(
     ("name", "requirements", "last"),
-    [("run", "requirements.txt", "app.py"), ("test", "requirements-dev.txt", "-m pytest")],
+    [
+        ("run", "requirements.txt", "app.py"),
+        ("test", "requirements-dev.txt", "-m pytest -n 2 --dist loadfile"),
+    ],
     ids=["run", "test"],
 )
 def test_the_two_commands_are_one_line_each(name: str, requirements: str, last: str) -> None:
