@@ -27,8 +27,8 @@ Floats = NDArray[np.float64]
 # Dimensions kept of the feature space: about as many as stand above the noise of 2,000 crops.
 SUBSPACE = 48
 CROPS_A_DIMENSION = 10
-# Training crops that are looked at, and how many of them are drawn over.
-REFERENCE_CROPS, DRAWN_CROPS = 1200, 300
+# Training crops that are looked at, those among them that are drawn over, and unworn ones beside.
+REFERENCE_CROPS, DRAWN_CROPS, UNWORN_CROPS = 1200, 300, 600
 DRAWN_SEED = 8_004
 # The other styles are left for measuring: `gate_material`.
 DRAWN_STYLES = ("comic", "poster", "line")
@@ -52,8 +52,11 @@ def reference(engine: Engine, material: Material) -> OutOfDistribution:
         pictures.append(crops)
     every = np.concatenate(pictures)
     chosen = np.unique(np.linspace(0, len(every) - 1, DRAWN_CROPS).astype(int))
+    # Wear hides fine detail: without unworn crops a sharp video would look odd.
+    unworn = material.unworn(engine.config, UNWORN_CROPS)
     good, drawn = (
-        naturalness.statistics(_kept(crops)) for crops in (every, np.stack(_drawn(every[chosen])))
+        naturalness.statistics(_kept(crops))
+        for crops in (np.concatenate([every, unworn]), np.stack(_drawn(every[chosen])))
     )
     return replace(_features(np.concatenate(outputs)), pictures=_pictures(good, drawn))
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dfexplain.errors import DataError
 from dfexplain.models import ModelConfig
+from dfexplain.tracks import crop_face
 from dfexplain.weights_folder import Weights
 from train import card_data, made_clips
 from train.card_data import Subject
@@ -43,6 +44,10 @@ class Material(Protocol):
     def crops(self, split: str, config: ModelConfig, limit: int) -> Iterator[tuple[Crops, int]]:
         """Crops (N, S, S, 3) of one class with their label; about `limit` of them in all, spread
         over the people of "train" or "val". N is a whole clip where the model wants clips."""
+
+    def unworn(self, config: ModelConfig, limit: int) -> Crops:
+        """At most `limit` crops (N, S, S, 3) of training people as a good camera sees them; none
+        where the data are videos, whose wear is their own."""
 
     def score(self, weights: Weights, workers: int) -> Iterator[ScoredVideo]:
         """The validation videos, scored by a weights folder, in a fixed order."""
@@ -78,6 +83,12 @@ class PortraitMaterial:
         both = np.stack([pairs[int(i)][0].numpy().transpose(0, 2, 3, 1) for i in chosen])
         for label in (0, 1):
             yield both[:, label], label
+
+    def unworn(self, config: ModelConfig, limit: int) -> Crops:
+        """See `Material`."""
+        chosen = np.unique(np.linspace(0, len(self.train) - 1, limit).astype(int))
+        faces = [(self.train[i].rgb, self.train[i].box_xyxy) for i in chosen]
+        return np.stack([crop_face(*f, config.crop_margin, config.crop_px) for f in faces])
 
     def score(self, weights: Weights, workers: int) -> Iterator[ScoredVideo]:
         """See `Material`."""
@@ -134,6 +145,10 @@ class TableMaterial:
                 f"crops must be readable pictures, but got '{row.file}'. Extract it again."
             )
         return picture
+
+    def unworn(self, config: ModelConfig, limit: int) -> Crops:
+        """See `Material`."""
+        return np.zeros((0, config.crop_px, config.crop_px, 3), np.uint8)
 
     def _videos(self, rows: Sequence[CropRow]) -> list[VideoRecord]:
         return list({row.video.key: row.video for row in rows}.values())
