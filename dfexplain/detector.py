@@ -117,8 +117,8 @@ class _Scored:
         return name, np.array(self.time_s[: len(logits)]), logits
 
     def finished(self) -> TrackScores:
-        output = EngineOutput.joined(self.outputs)
-        return TrackScores(*output, crops_jpeg=tuple(self.crops_jpeg))
+        logit, evidence, features, mask = EngineOutput.joined(self.outputs)
+        return TrackScores(logit, evidence, features, tuple(self.crops_jpeg), mask)
 
 
 class Detector:

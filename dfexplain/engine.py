@@ -23,24 +23,31 @@ Crops = NDArray[np.uint8]
 
 
 class EngineOutput(NamedTuple):
-    """logit (N,), evidence (N, h, w) in logits, features (N, D)."""
+    """logit (N,), evidence (N, h, w) in logits, features (N, D).
+
+    mask (N, h, w) in 0..1, how forged a mask head takes each place to be; None without one.
+    """
 
     logit: NDArray[np.float64]
     evidence: NDArray[np.float32]
     features: NDArray[np.float32]
+    mask: NDArray[np.float32] | None = None
 
     def rows(self, start: int, stop: int | None = None) -> EngineOutput:
         """Some rows of the output."""
         rows = slice(start, stop)
-        return EngineOutput(self.logit[rows], self.evidence[rows], self.features[rows])
+        mask = None if self.mask is None else self.mask[rows]
+        return EngineOutput(self.logit[rows], self.evidence[rows], self.features[rows], mask)
 
     @staticmethod
     def joined(parts: list[EngineOutput]) -> EngineOutput:
-        """One output of the rows of several."""
+        """One output of the rows of several, all of one model."""
+        masks = [part.mask for part in parts if part.mask is not None]
         return EngineOutput(
             np.concatenate([part.logit for part in parts]),
             np.concatenate([part.evidence for part in parts]),
             np.concatenate([part.features for part in parts]),
+            np.concatenate(masks) if masks else None,
         )
 
 
@@ -85,7 +92,10 @@ class Engine:
             raise ValueError(f"crops must be (N, {size}, {size}, 3), but got {crops.shape}.")
         if not len(crops):
             empty = np.zeros((0, 1, 1), np.float32)
-            return EngineOutput(np.zeros(0), empty, np.zeros((0, self.model.width), np.float32))
+            features = np.zeros((0, self.model.width), np.float32)
+            return EngineOutput(
+                np.zeros(0), empty, features, empty if self.config.mask_head else None
+            )
         if self.config.clip_frames > 1:
             windows = TrackWindows(self)
             parts = [part for crop in crops if (part := windows.add(crop)) is not None]
@@ -111,6 +121,7 @@ class Engine:
             output.frame_logits.flatten(0, 1).double().cpu().numpy(),
             output.evidence.flatten(0, 1).float().cpu().numpy(),
             output.features.flatten(0, 1).float().cpu().numpy(),
+            None if output.mask is None else output.mask.flatten(0, 1).float().cpu().numpy(),
         )
 
 

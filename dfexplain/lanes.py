@@ -103,11 +103,13 @@ def _alike(a: Pair, b: Pair, reference: OutOfDistribution | None) -> float | Non
 
 def _joined(a: Pair, b: Pair) -> Pair:
     track = {k: np.concatenate([getattr(a[0], k), getattr(b[0], k)]) for k in vars(a[0])}
+    masks = [scores.mask for scores in (a[1], b[1]) if scores.mask is not None]
     return FaceTrack(**track), TrackScores(
         logit=np.concatenate([a[1].logit, b[1].logit]),
         evidence=np.concatenate([a[1].evidence, b[1].evidence]),
         features=np.concatenate([a[1].features, b[1].features]),
         crops_jpeg=a[1].crops_jpeg + b[1].crops_jpeg,
+        mask=np.concatenate(masks) if masks else None,
     )
 
 

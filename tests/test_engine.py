@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -40,6 +42,29 @@ def test_a_row_does_not_depend_on_its_batch() -> None:
     parts = [running.run(pictures[i : i + 5]) for i in range(0, len(pictures), 5)]
     np.testing.assert_allclose(np.concatenate([p.logit for p in parts]), whole.logit, atol=1e-6)
     np.testing.assert_array_equal(running.run(pictures).logit, whole.logit)
+
+
+def test_a_mask_head_says_where_and_changes_no_score() -> None:
+    plain, pictures = engine(), crops(2 * BATCH + 3)
+    model = build(replace(SMALL, mask_head=True)).eval()
+    model.load_state_dict(plain.model.state_dict(), strict=False)
+    assert isinstance(model, FrameModel)
+    assert model.mask is not None
+    running = Engine(model.config, model.state_dict())
+    output, without = running.run(pictures), plain.run(pictures)
+    np.testing.assert_array_equal(output.logit, without.logit)
+    assert without.mask is None
+    assert output.mask is not None
+    assert output.mask.shape == output.evidence.shape
+    with torch.inference_mode():
+        maps = model.encode(running.normalise(pictures).unsqueeze(1)).flatten(0, 1)
+        cells = torch.einsum("ndhw,d->nhw", maps, model.mask.weight[0, :, 0, 0]) + model.mask.bias
+    np.testing.assert_allclose(output.mask, cells.sigmoid().numpy(), atol=1e-5)
+    empty = running.run(pictures[:0])
+    assert empty.mask is not None
+    assert len(empty.mask) == 0
+    with pytest.raises(SettingError, match="mask_head must be false for simple_cnn"):
+        ModelConfig(architecture="simple_cnn", mask_head=True)
 
 
 def test_no_crops_give_no_rows() -> None:

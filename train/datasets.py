@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms import v2
 
-from dfexplain.errors import DataError, OneClassFold
+from dfexplain.errors import DataError, OneClassFold, SettingError
 from train import splits
 from train.augment import draw_wear, geometry_and_colour
 from train.batches import Row, Sample, Samples
@@ -202,7 +202,13 @@ class CropsData:
     image_root: Path
 
     def training(self, config: FitConfig) -> Samples:
-        """The training samples. Raises OneClassFold if they are all real or all fake."""
+        """The training samples. Raises OneClassFold if they are all real or all fake, SettingError
+        for a mask head, which tables cannot teach."""
+        if config.model.mask_head:
+            raise SettingError(
+                "model.mask_head must be false for tables of crops, but got true: they do not say "
+                "where a crop is forged. Train on portraits, or set model.mask_head=false."
+            )
         return _both("train", CropsDataset(self.train, self.image_root, config, training=True))
 
     def validation(self, config: FitConfig) -> Samples:

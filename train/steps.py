@@ -12,14 +12,13 @@ from torch.optim import Optimizer
 from torch.optim import lr_scheduler as schedules
 
 from dfexplain.errors import SettingError
-from dfexplain.models import ModelConfig, VideoModel
+from dfexplain.models import FrameModel, ModelConfig, VideoModel
 from train.batches import Batch, Row
 from train.config import FitConfig
 from train.teacher import Hint, Teacher, soft_loss
 
 __all__ = [
     "Learner",
-    "MaskHead",
     "Pace",
     "StepLoss",
     "average",
@@ -45,22 +44,6 @@ class StepLoss(NamedTuple):
     correct: Tensor
 
 
-class MaskHead(nn.Module):
-    """Says for each cell of the last feature map (N, D, h, w) whether it is forged; training only.
-
-    Learning where the blend is sharpens the shared features (Li et al., Face X-ray, CVPR 2020).
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.cell = nn.Conv2d(width, 1, kernel_size=1)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Logits (N, h, w)."""
-        cells: Tensor = self.cell(maps).squeeze(1)
-        return cells
-
-
 def normalise(clips: Tensor, config: ModelConfig) -> Tensor:
     """uint8 clips (B, T, 3, S, S) to the model's floats, each frame channels last."""
     mean = torch.tensor(config.mean, device=clips.device).view(1, 3, 1, 1)
@@ -80,28 +63,43 @@ def pos_weight(rows: list[Row], config: FitConfig) -> float:
 class Learner(nn.Module):
     """A model with its loss: one module, so that processes can share its gradients.
 
-    The mask head is there only where there are masks to learn (`loss.mask` above 0), the hint where
-    a teacher's features are (`loss.hint`).
+    Where there are masks to learn (`loss.mask` above 0) a head says for each cell of the last
+    feature maps whether it is forged, which sharpens them (Li et al., Face X-ray, CVPR 2020). It is
+    the model's own (`model.mask_head`), or it serves in training only. The hint is there where a
+    teacher's features are (`loss.hint`).
     """
 
     def __init__(
         self, model: VideoModel, config: FitConfig, weight: float, teacher: Teacher | None = None
     ) -> None:
         super().__init__()
+        if config.model.mask_head and not config.loss.mask:
+            raise SettingError(
+                "loss.mask must be above 0 where model.mask_head is true, but got 0. Set "
+                "loss.mask=1 or model.mask_head=false."
+            )
         self.model, self.config, self.teacher = model, config, teacher
-        self.mask: MaskHead | None = None
+        self.mask: nn.Conv2d | None = None
         self.hint: Hint | None = None
         if config.loss.mask or config.loss.hint:
             side, was_training = config.model.crop_px, model.training
             with torch.no_grad():
                 maps = model.eval().encode(torch.zeros(1, config.model.clip_frames, 3, side, side))
             model.train(was_training)
-            if config.loss.mask:
-                self.mask = MaskHead(maps.shape[2])
+            if config.loss.mask and not config.model.mask_head:
+                self.mask = nn.Conv2d(maps.shape[2], 1, kernel_size=1)
             if config.loss.hint and teacher is not None:
                 self.hint = Hint(maps.shape[2], teacher.width)
         self.weight: Tensor
         self.register_buffer("weight", torch.tensor(weight), persistent=False)
+
+    @property
+    def mask_head(self) -> nn.Conv2d | None:
+        """The head that learns masks; None where none is to be learnt."""
+        if not self.config.loss.mask:
+            return None
+        own = self.model.mask if isinstance(self.model, FrameModel) else None
+        return self.mask if own is None else own
 
     def forward(self, batch: Batch, rng: np.random.Generator) -> StepLoss:
         """The losses of clips (B, T, 3, S, S) uint8 with labels (B,) and cells (B, G, G)."""
@@ -125,9 +123,10 @@ class Learner(nn.Module):
             whole = (1.0 - asked.distil) * loss + asked.distil * soft
             if self.hint is not None:
                 whole = whole + asked.hint * self.hint(maps, taught.maps)
-        if self.mask is None or not cells.numel():
+        head = self.mask_head
+        if head is None or not cells.numel():
             return StepLoss(whole, loss, torch.zeros_like(loss), correct)
-        where = self.mask(maps.flatten(0, 1)).float()  # (B * t, h, w)
+        where = head(maps.flatten(0, 1)).squeeze(1).float()  # (B * t, h, w)
         if where.shape[1:] != cells.shape[1:]:
             cells = adaptive_avg_pool2d(cells, where.shape[1:])
         mask_loss = binary_cross_entropy_with_logits(where, cells)

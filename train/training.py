@@ -104,7 +104,7 @@ class Training:
         loss, mask_loss, correct, clips = here.total(self.sums).tolist()
         row: dict[str, Any] = {"epoch": epoch + 1, "lr": self.rates()[0], "frozen": frozen}
         row |= {"loss": round(loss / clips, 6), "acc": round(correct / clips, 6)}
-        if self.learner.mask is not None:
+        if self.learner.mask_head is not None:
             row["mask_loss"] = round(mask_loss / clips, 6)
         spent = max(self.seconds(), 1e-9)
         row["images_per_s"] = round(clips * self.config.model.clip_frames / spent, 1)

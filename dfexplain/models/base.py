@@ -27,11 +27,15 @@ class ModelOutput(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """frame_logits (B, T), evidence (B, T, h, w) in logits and signed, features (B, T, F)."""
+    """frame_logits (B, T), evidence (B, T, h, w) in logits and signed, features (B, T, F).
+
+    mask (B, T, h, w) in 0..1, how forged a trained head takes each place to be; None without one.
+    """
 
     frame_logits: Tensor
     evidence: Tensor
     features: Tensor
+    mask: Tensor | None = None
 
 
 def fake_minus_real(two_way: Tensor) -> Tensor:

@@ -64,7 +64,8 @@ class ModelConfig:
     side added on every side of it. `mean` and `std` are for RGB in [0, 1]. `clip_frames` is the
     number T of consecutive crops of one face that the model judges together; 1: each on its own.
     `backbone` matters for the architectures `frame` and `pooled`, `pooling` for `pooled`, and
-    `embed_dim`, the width of what follows the backbone, for `pooled` and `resnet_rnn`.
+    `embed_dim`, the width of what follows the backbone, for `pooled` and `resnet_rnn`. With a
+    `mask_head` a `frame` model also says where it thinks that a crop is forged.
     """
 
     architecture: str = "frame"
@@ -77,6 +78,7 @@ class ModelConfig:
     clip_frames: int = 1
     pooling: str = "mean"
     embed_dim: int = 512
+    mask_head: bool = False
 
     def __post_init__(self) -> None:
         least = LEAST_FRAMES.get(self.architecture, 1)
@@ -104,6 +106,11 @@ class ModelConfig:
                 "embed_dim",
                 16 <= self.embed_dim <= 2048 and self.embed_dim % 16 == 0,
                 "be a multiple of 16 in 16..2048",
+            ),
+            (
+                "mask_head",
+                not self.mask_head or self.architecture == "frame",
+                f"be false for {self.architecture}",
             ),
         )
         for name, holds, rule in rules:
@@ -152,8 +159,9 @@ class ModelConfig:
                 values[item.name] = tuple(float(v) for v in value)
                 continue
             kind = type(getattr(cls, item.name))
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (isinstance(value, kind) or (kind is float and number)) or value is True:
+            fits = isinstance(value, kind) or (kind is float and isinstance(value, int))
+            # To Python true is an int as well.
+            if not fits or isinstance(value, bool) != (kind is bool):
                 raise SettingError(
                     f"{item.name} must be of type {kind.__name__}, but got {value!r:.60}."
                 )
@@ -165,4 +173,4 @@ class ModelConfig:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
-_LATER = ("clip_frames", "pooling", "embed_dim")
+_LATER = ("clip_frames", "pooling", "embed_dim", "mask_head")

@@ -4,6 +4,9 @@ With that head Grad-CAM has a closed form: the logit is bias + mean over positio
 `weight . activation`, so the weighted activation map *is* the evidence in logits (Zhou et al., CAM,
 CVPR 2016, eq. 2; Selvaraju et al., Grad-CAM, ICCV 2017, sec. 3.1 show the equality). It comes with
 the forward pass, at no cost of its own.
+
+A mask head, where there is one, has been taught where crops are forged (Li et al., Face X-ray, CVPR
+2020, learn the boundary of the blend): a 1 x 1 convolution on the same maps.
 """
 
 from __future__ import annotations
@@ -21,11 +24,15 @@ __all__ = ["FrameModel", "FrameOutput"]
 
 
 class FrameOutput(NamedTuple):
-    """logit (N,), evidence (N, h, w) whose mean plus bias is the logit, pooled features (N, D)."""
+    """logit (N,), evidence (N, h, w) whose mean plus bias is the logit, pooled features (N, D).
+
+    mask (N, h, w) in 0..1; None without a mask head.
+    """
 
     logit: Tensor
     evidence: Tensor
     features: Tensor
+    mask: Tensor | None
 
 
 class FrameModel(VideoModel):
@@ -39,6 +46,7 @@ class FrameModel(VideoModel):
         self.dropout = nn.Dropout(config.dropout)
         self.width = backbones.width_of(self.backbone)
         self.head = nn.Linear(self.width, 1)
+        self.mask = nn.Conv2d(self.width, 1, kernel_size=1) if config.mask_head else None
 
     def forward_frames(self, frames: Tensor) -> FrameOutput:
         """Score normalised crops (N, 3, S, S)."""
@@ -46,7 +54,8 @@ class FrameModel(VideoModel):
         features = maps.mean(dim=(2, 3))
         logit = self.head(self.dropout(features)).squeeze(1)
         evidence = torch.einsum("ndhw,d->nhw", maps, self.head.weight[0])
-        return FrameOutput(logit, evidence, features)
+        mask = None if self.mask is None else self.mask(maps).squeeze(1).sigmoid()
+        return FrameOutput(logit, evidence, features, mask)
 
     def encode(self, clips: Tensor) -> Tensor:
         """See VideoModel; t is T."""
@@ -63,4 +72,9 @@ class FrameModel(VideoModel):
     def explain(self, clips: Tensor) -> Explained:
         """The closed form of VideoModel's: it comes with the forward pass."""
         output = self.forward_frames(clips.flatten(0, 1))
-        return Explained(*(rows.reshape(*clips.shape[:2], *rows.shape[1:]) for rows in output))
+        return Explained(
+            *(
+                None if rows is None else rows.reshape(*clips.shape[:2], *rows.shape[1:])
+                for rows in output
+            )
+        )

@@ -19,17 +19,21 @@ class TrackScores:
 
     `evidence` (N, h, w) is in logits: for a linear head on globally pooled features its mean over
     the map plus the model's bias is `logit` (closed form of Grad-CAM). `features` (N, D) are
-    the pooled features. `crops_jpeg` are the crops as the model saw them, for display.
+    the pooled features. `crops_jpeg` are the crops as the model saw them, for display. `mask`
+    (N, h, w) in 0..1 is where the model's mask head, if it has one, takes them to be forged.
     """
 
     logit: NDArray[np.float64]
     evidence: NDArray[np.float32]
     features: NDArray[np.float32]
     crops_jpeg: tuple[bytes, ...]
+    mask: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.logit)
         check_rows("TrackScores", rows, evidence=self.evidence, features=self.features)
+        if self.mask is not None:
+            check_rows("TrackScores", rows, mask=self.mask)
         if len(self.crops_jpeg) != rows or self.evidence.ndim != 3:
             raise ValueError("TrackScores must hold one crop and one (h, w) evidence map per row.")
 

@@ -103,7 +103,12 @@ def test_portraits_run_through_the_same_loop(tmp_path: Path) -> None:
     settings = config.from_dict(
         {
             **SETTINGS,
-            "model": {"backbone": "mobilenetv3_small_100", "crop_px": 64, "crop_margin": 0.05},
+            "model": {
+                "backbone": "mobilenetv3_small_100",
+                "crop_px": 64,
+                "crop_margin": 0.05,
+                "mask_head": True,
+            },
             "data": {"workers": 0, "batch_size": 2, "moving": False},
             "loss": {"kind": "bce", "mask": 1.0},
             "run": SETTINGS["run"] | {"epochs": 2},
@@ -116,6 +121,13 @@ def test_portraits_run_through_the_same_loop(tmp_path: Path) -> None:
     history = loop.fit(settings, data, tmp_path / "cut", quiet).history
     assert timeless(history) == timeless(loop.read_history(tmp_path / "whole"))
     assert history[0]["mask_loss"] > 0
+    # The head is the model's, learns, and travels with it.
+    epochs = [loop.load_checkpoint(tmp_path / "whole", which) for which in ("best", "last")]
+    assert all(e is not None and e["averaged"]["mask.weight"].abs().max() > 0 for e in epochs)
+    with pytest.raises(SettingError, match=r"loss\.mask must be above 0"):
+        loop.fit(replace(settings, loss=config.Loss()), data, tmp_path / "none", quiet)
+    with pytest.raises(SettingError, match="must be false for tables of crops"):
+        loop.CropsData([], [], tmp_path).training(settings)
     assert history[0]["val_videos"] == 18
 
 
