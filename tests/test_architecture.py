@@ -20,8 +20,8 @@ LONGEST_FILE = 320
 # A module imports its own rank and below. A package (models, plots ...) has one rank for all of it.
 RANKS = {
     0: "structures errors",
-    1: "aggregate cage calibration comparison decode encode evaluation metrics naturalness packets "
-    "plan scaling tonemap video",
+    1: "aggregate cage calibration comparison decode encode evaluation face_shape metrics "
+    "naturalness packets plan scaling tonemap video",
     2: "engine faces golden hub models publish reference release_checks shots tracks trails "
     "untrusted weights_folder weights_writing",
     3: "detector explain lanes",

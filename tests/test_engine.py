@@ -77,6 +77,18 @@ def test_wrong_size_is_refused() -> None:
         engine().run(crops(1, size=32))
 
 
+def test_variants_of_a_clip_are_scored_as_it_is() -> None:
+    pictures = crops(6)
+    np.testing.assert_array_equal(
+        engine().logits(pictures[:, None])[:, 0], engine().run(pictures).logit
+    )
+    clips = engine(ModelConfig(architecture="resnet18_mean", crop_px=64, clip_frames=3))
+    both = clips.logits(np.stack([pictures[:3], pictures[3:]]))
+    np.testing.assert_array_equal(both[1], clips.run_clip(pictures[3:]).logit)
+    with pytest.raises(ValueError, match=r"clips must be \(V, 3, S, S, 3\)"):
+        clips.logits(pictures[:, None])
+
+
 def test_a_clip_scores_the_mean_of_its_frames() -> None:
     model = build(SMALL).eval()
     clips = torch.rand(2, 3, 3, 64, 64, generator=torch.Generator().manual_seed(0))

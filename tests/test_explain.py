@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dfexplain import explain
+from dfexplain.explain.cams import library_grad_cam
 from dfexplain.models import ModelConfig
 from dfexplain.structures import Heatmap
 from tests.test_engine import crops, engine
@@ -34,7 +35,7 @@ def test_closed_form_equals_the_library(backbone: str) -> None:
     ours = stretched(
         np.stack([cv2.resize(m, (64, 64)) for m in stretched(evidence).astype(np.float32)])
     )
-    np.testing.assert_allclose(explain.library_grad_cam(running, pictures), ours, atol=2e-4)
+    np.testing.assert_allclose(library_grad_cam(running, pictures), ours, atol=2e-4)
 
 
 def test_a_frame_without_evidence_stays_blank() -> None:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from dfexplain import lanes, video
 from dfexplain.errors import DataError, InputError
+from dfexplain.face_shape import MEAN_POINTS, similarity
 from dfexplain.faces import FaceDetector
 from dfexplain.structures import Frame, Sampling, VideoInfo
 from dfexplain.tracks import TrackedFace, Tracker, crop_face
-from train.sbi import MEAN_POINTS, similarity
 
 __all__ = ["CHUNK", "INFO_COLUMNS", "NO_FACE", "Cut", "align_face", "cut_video"]
 

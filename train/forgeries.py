@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfexplain import face_shape
 from train import sbi
 from train.sbi import Forgery
 
@@ -41,8 +42,8 @@ COMPONENTS, FITTED_TO = 128, 400
 
 def _to_square(landmarks_xy: Array, side: int) -> Array:
     """The similarity (2, 3) from the picture to the aligned square of `side` px."""
-    goal = sbi.MEAN_POINTS * np.float32(_EYE_PX) + np.array(_ORIGIN, np.float32)
-    return sbi.similarity(landmarks_xy, goal * np.float32(side / SIDE))
+    goal = face_shape.MEAN_POINTS * np.float32(_EYE_PX) + np.array(_ORIGIN, np.float32)
+    return face_shape.similarity(landmarks_xy, goal * np.float32(side / SIDE))
 
 
 def _aligned(face: Face, side: int = SIDE) -> Array:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain import aggregate, calibration, lanes
-from dfexplain.detector import JPEG_QUALITY, Detector
+from dfexplain.detector import CROP_JPEG, Detector
 from dfexplain.engine import Engine
 from dfexplain.errors import InputError, SettingError
 from dfexplain.hub import OutOfDistribution, Weights
@@ -126,7 +126,7 @@ def engine_of_run(run_dir: Path, which: str = "best") -> Engine:
 def jpeg(rgb: Image) -> bytes:
     """A crop (S, S, 3) as the app keeps it for display."""
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    done, data = cv2.imencode(".jpg", bgr, CROP_JPEG)
     if not done:
         raise RuntimeError("OpenCV could not encode a JPEG.")
     return data.tobytes()

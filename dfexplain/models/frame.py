@@ -72,9 +72,7 @@ class FrameModel(VideoModel):
     def explain(self, clips: Tensor) -> Explained:
         """The closed form of VideoModel's: it comes with the forward pass."""
         output = self.forward_frames(clips.flatten(0, 1))
-        return Explained(
-            *(
-                None if rows is None else rows.reshape(*clips.shape[:2], *rows.shape[1:])
-                for rows in output
-            )
-        )
+        shape = clips.shape[:2]
+        logit, evidence, features = (rows.reshape(*shape, *rows.shape[1:]) for rows in output[:3])
+        mask = None if output.mask is None else output.mask.reshape(evidence.shape)
+        return Explained(logit, evidence, features, mask)

@@ -9,6 +9,12 @@ uint8 of shape (H, W, 3). Letters: N rows of a track, S side of a crop, h and w 
 from __future__ import annotations
 
 from dfexplain.structures.evaluation import Cell, Evaluation, EvaluationTable, Number
+from dfexplain.structures.explanations import (
+    Explanation,
+    Faithfulness,
+    Neighbour,
+    RegionEvidence,
+)
 from dfexplain.structures.report import VideoReport
 from dfexplain.structures.scores import Coverage, Heatmap, Lane, Progress, Segment, TrackScores
 from dfexplain.structures.verdict import (
@@ -28,15 +34,19 @@ __all__ = [
     "Coverage",
     "Evaluation",
     "EvaluationTable",
+    "Explanation",
     "FaceTrack",
+    "Faithfulness",
     "Frame",
     "Heatmap",
     "Lane",
+    "Neighbour",
     "Number",
     "Outcome",
     "Preview",
     "Progress",
     "Reason",
+    "RegionEvidence",
     "ReliabilityTable",
     "Sampling",
     "Scaling",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dfexplain.structures.explanations import Explanation
 from dfexplain.structures.scores import Coverage, Lane, Segment
 from dfexplain.structures.verdict import Calibration, Verdict, WeightsInfo
 from dfexplain.structures.video import Preview, Sampling, VideoInfo
@@ -29,3 +30,4 @@ class VideoReport:
     notes: tuple[str, ...]
     not_checked: tuple[str, ...]
     run_times_s: dict[str, float] = field(default_factory=dict)
+    explanations: tuple[Explanation, ...] = ()

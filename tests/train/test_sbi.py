@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dfexplain import face_shape
 from tests.train.faces import portraits
 from train import sbi
 
@@ -16,14 +17,14 @@ def test_similarity_recovers_a_known_one() -> None:
     matrix = 2.5 * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     moved = (points @ matrix.T + (7, -3)).astype(np.float32)
     np.testing.assert_allclose(
-        sbi.similarity(points, moved), np.hstack([matrix, [[7], [-3]]]), atol=1e-4
+        face_shape.similarity(points, moved), np.hstack([matrix, [[7], [-3]]]), atol=1e-4
     )
 
 
 def test_similarity_never_mirrors() -> None:
-    points = sbi.MEAN_POINTS
+    points = face_shape.MEAN_POINTS
     mirrored = points * np.array((-1, 1), np.float32)
-    assert np.linalg.det(sbi.similarity(points, mirrored)[:, :2]) > 0
+    assert np.linalg.det(face_shape.similarity(points, mirrored)[:, :2]) > 0
 
 
 @pytest.mark.parametrize("kind", sbi.KINDS)
@@ -43,7 +44,7 @@ def test_pixels_outside_the_mask_are_untouched(kind: str) -> None:
 def test_the_hull_covers_the_landmarks_and_the_mouth_mask_the_mouth_only() -> None:
     face = portraits()[1]
     points = np.round(face.landmarks_xy).astype(int)
-    outline = sbi.face_outline(face.landmarks_xy)
+    outline = face_shape.face_outline(face.landmarks_xy)
     assert outline[:, 1].max() > points[:, 1].max()
     for seed in range(5):
         made = sbi.forge(

@@ -1,10 +1,7 @@
-"""Where the model looked: Grad-CAM as evidence in logits, drawn on one scale for all videos.
+"""Heatmaps over crops and frames, in colours that mean the same on every frame of every video.
 
-Grad-CAM (Selvaraju et al., ICCV 2017, eq. 1 and 2) weighs each feature map by the mean gradient of
-the logit. With global average pooling and a linear head that gradient is the head's weight over the
-number of positions, so the map comes with the forward pass (`models.frame`); `library_grad_cam` is
-the same map by pytorch-grad-cam, for the tests. No map is stretched to its own maximum: full colour
-means `scale` logits on every frame, and a frame without evidence stays blank.
+No map is stretched to its own maximum: full colour means `Heatmap.scale` on every frame, and a
+frame without evidence stays blank.
 """
 
 from __future__ import annotations
@@ -13,9 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfexplain.engine import Engine
 from dfexplain.faces import face_square
-from dfexplain.models import FrameModel
 from dfexplain.structures import Heatmap, Lane
 
 __all__ = [
@@ -24,7 +19,6 @@ __all__ = [
     "REAL_RGB",
     "colour_bar",
     "lane_heatmap",
-    "library_grad_cam",
     "overlay",
     "overlay_frame",
 ]
@@ -96,42 +90,3 @@ def colour_bar(height_px: int = 16, width_px: int = 240, *, signed: bool = False
     grey = np.full((height_px, width_px, 3), 128, np.uint8)
     ramp = np.linspace(-1.0 if signed else 0.0, 1.0, width_px, dtype=np.float32)
     return _paint(grey, np.tile(ramp, (height_px, 1)))
-
-
-def library_grad_cam(engine: Engine, crops: NDArray[np.uint8]) -> Array:
-    """Grad-CAM of crops (N, S, S, 3) by pytorch-grad-cam: (N, S, S) in 0..1, each map stretched.
-
-    The reference that the closed form is tested against; the app never shows it.
-    """
-    import torch
-    from pytorch_grad_cam import GradCAM
-    from torch import Tensor, nn
-
-    if not isinstance(engine.model, FrameModel):
-        raise TypeError(f"engine must run a FrameModel, but got {engine.config.label}.")
-    frame_model: FrameModel = engine.model
-
-    class Logit(nn.Module):
-        """One column of logits, as the library expects."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = frame_model
-
-        def forward(self, frames: Tensor) -> Tensor:
-            logit: Tensor = self.model.forward_frames(frames).logit
-            return logit[:, None]
-
-    class Fake:
-        """Explain the logit: the library's default target is the wrong class of one logit."""
-
-        def __call__(self, output: Tensor) -> Tensor:
-            return output[-1]
-
-    # Outside inference_mode: the library needs the gradients.
-    with torch.enable_grad():
-        cam = GradCAM(model=Logit(), target_layers=[frame_model.maps])
-        frames = engine.normalise(crops).requires_grad_()
-        maps = cam(frames, targets=[Fake() for _ in crops])
-        cam.activations_and_grads.release()
-    return np.asarray(maps, np.float32)
