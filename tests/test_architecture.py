@@ -20,8 +20,8 @@ LONGEST_FILE = 320
 # A module imports its own rank and below. A package (models, plots ...) has one rank for all of it.
 RANKS = {
     0: "structures errors",
-    1: "aggregate cage calibration comparison decode encode evaluation face_shape metrics "
-    "naturalness packets plan scaling tonemap video",
+    1: "aggregate cage calibration comparison decode encode evaluation face_shape intervals "
+    "metrics naturalness packets plan scaling tonemap video",
     2: "engine faces golden hub models publish reference release_checks shots tracks trails "
     "untrusted weights_folder weights_writing",
     3: "detector explain lanes",
@@ -33,6 +33,7 @@ RANK = {room: rank for rank, rooms in RANKS.items() for room in rooms.split()}
 # Who may import what from outside; numpy and OpenCV are everybody's.
 OWNERS = {
     "av": "decode encode packets",
+    "captum": "explain",
     "facenet_pytorch": "faces",
     "gradio": "ui",
     "httpx2": "hub publish",

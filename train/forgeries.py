@@ -119,7 +119,8 @@ def _warp(face: Face, rng: np.random.Generator, kind: str) -> Array:
     height, width = rgb.shape[:2]
     y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)[None]
     dx, dy = np.zeros((2, height, width), np.float32)
-    centres = {"mouth": points[3:], "lower": points[2:], "eyes": points[:2]}.get(kind, points)
+    near = {"mouth": points[3:], "lower": points[2:], "eyes": points[:2], "eye": points[:2]}
+    centres = near.get(kind, points)
     for _ in range(int(rng.integers(2, 5))):
         at = centres[int(rng.integers(len(centres)))] + rng.normal(0, 0.15 * eye_px, 2)
         reach = float(rng.uniform(0.18, 0.45)) * eye_px
@@ -193,19 +194,22 @@ class Forger:
         rng: np.random.Generator,
         *,
         recipe: str | None = None,
+        kind: str | None = None,
         keep_surroundings: bool = False,
     ) -> Forgery:
         """Forge `face` by one of RECIPES, drawn if None; `donor` is the face that a swap lays over
-        it. See `sbi.forge` for `keep_surroundings`."""
+        it. See `sbi.forge` for `kind` and `keep_surroundings`."""
         recipe = recipe or str(rng.choice(RECIPES, p=self.shares))
         rgb, points = face
         if recipe in ("blend", "swap"):
             lent = None
             if recipe == "swap":
                 lent = _coarse(donor, rng) if rng.random() < 0.6 else donor
-            return sbi.forge(rgb, points, rng, donor=lent, keep_surroundings=keep_surroundings)
+            return sbi.forge(
+                rgb, points, rng, kind=kind, donor=lent, keep_surroundings=keep_surroundings
+            )
         kinds, shares = ("hull", "inner", "lower", "mouth", "eyes"), (0.4, 0.25, 0.15, 0.12, 0.08)
-        kind = str(rng.choice(kinds, p=shares))
+        kind = kind or str(rng.choice(kinds, p=shares))
         mask = sbi.soft_mask(rgb.shape[:2], points, kind, rng)
         if recipe == "reconstruct":
             source = _reconstruct(face, rng, self.decoder)

@@ -28,6 +28,9 @@ Array = NDArray[np.float32]
 
 KINDS = ("hull", "inner", "lower", "mouth", "eyes", "half")
 _KIND_SHARES = (0.5, 0.14, 0.12, 0.08, 0.08, 0.08)
+# Centre and radii of the kinds that are ellipses. One "eye" is drawn for the benchmark of maps
+# only: its place is farthest from the middle of a crop.
+_ELLIPSES = {"mouth": ((0.0, 1.08), (0.68, 0.42)), "eyes": ((0.0, 0.0), (0.95, 0.36))}
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,11 @@ def _region(kind: str, rng: np.random.Generator) -> Array:
         side = rng.choice((-1.0, 1.0))
         cut = rng.uniform(-0.15, 0.15)
         return np.array([(side * max(side * x, cut), y) for x, y in OUTLINE], np.float32)
-    centre, radii = {
-        "mouth": ((0.0, 1.08), (0.68, 0.42)),
-        "eyes": ((0.0, 0.0), (0.95, 0.36)),
-    }[kind]
+    if kind == "eye":
+        side = float(rng.choice((-1.0, 1.0)))
+        centre, radii = (0.5 * side, 0.0), (0.55, 0.48)
+    else:
+        centre, radii = _ELLIPSES[kind]
     angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     ring = np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.asarray(radii)
     placed = ring * rng.uniform(0.85, 1.2, 2) + np.asarray(centre)
@@ -179,9 +183,9 @@ def forge(
 ) -> Forgery:
     """Blend a changed copy of the face (or `donor`'s face: picture, landmarks) into the picture.
 
-    `rgb` (H, W, 3), `landmarks_xy` (5, 2) px. `kind` is one of KINDS, drawn if None.
-    `keep_surroundings` leaves what is outside the mask as it is, as a clip that is forged for a
-    span needs. Every random choice comes from `rng`, so a seed names the forgery.
+    `rgb` (H, W, 3), `landmarks_xy` (5, 2) px. `kind` is one of KINDS or "eye"; drawn from KINDS if
+    None. `keep_surroundings` leaves what is outside the mask as it is, as a clip that is forged for
+    a span needs. Every random choice comes from `rng`, so a seed names the forgery.
     """
     kind = kind or str(rng.choice(KINDS, p=_KIND_SHARES))
     eye_px = float(np.linalg.norm(landmarks_xy[1] - landmarks_xy[0]))

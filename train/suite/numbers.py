@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfexplain import metrics
+from dfexplain.intervals import mean_interval
 from dfexplain.structures import Calibration, Number
 from train import evaluate
 from train.measures import chance, measure
@@ -31,16 +31,8 @@ def share(hits: Bools, groups: NDArray[np.generic], resamples: int) -> Number:
     """
     if not len(hits):
         return UNMEASURED
-    value = float(hits.mean())
-    names, group = np.unique(groups, return_inverse=True)
-    low, high = metrics.wilson_interval(value * len(names), len(names))
-    if 0.0 < value < 1.0 and len(names) > 1:
-        drawn = np.random.default_rng(SEED).multinomial(
-            len(names), np.full(len(names), 1.0 / len(names)), size=resamples
-        )
-        count, hit = np.bincount(group), np.bincount(group, weights=hits)
-        low, high = (float(x) for x in np.percentile(drawn @ hit / (drawn @ count), (2.5, 97.5)))
-    return Number(value, low, high, len(hits), None)
+    low, high = mean_interval(hits.astype(np.float64), groups, resamples=resamples, seed=SEED)
+    return Number(float(hits.mean()), low, high, len(hits), None)
 
 
 @dataclass(frozen=True)
