@@ -16,18 +16,26 @@ from dfexplain import calibration as calibrate
 from dfexplain.structures import (
     Calibration,
     Coverage,
+    Faithfulness,
     Outcome,
     Reason,
+    RegionSpan,
     Segment,
     Verdict,
     VideoReport,
 )
 
 __all__ = [
+    "NO_BETTER",
     "band",
+    "beats_chance",
+    "carried",
     "clock",
     "coverage",
+    "covering",
     "explanation",
+    "face_share",
+    "faithfulness",
     "headline",
     "number",
     "one_line",
@@ -177,3 +185,62 @@ def one_line(report: VideoReport) -> str:
     if report.coverage.with_face < report.coverage.wanted:
         parts.append(coverage(report.coverage))
     return f"{plain(report.info.file)}: " + ", ".join(part for part in parts if part)
+
+
+NO_BETTER = "no better than chance here"
+
+
+def covering(region: str, before: float, after: float, calibration: Calibration | None) -> str:
+    """What a frame's logit does when a region is covered, as probabilities where those are known:
+    "the score drops from 0.91 to 0.34 when the mouth is covered"."""
+    numbers = np.array([before, after])
+    if calibration is not None:
+        numbers = calibrate.p_fake(calibration, numbers)
+    # What is said must be what the two digits show. Adding 0.0 takes the sign from a zero.
+    first, last = (round(float(number), 2) + 0.0 for number in numbers)
+    if first == last:
+        change = f"stays at {first:.2f}"
+    else:
+        change = f"{'drops' if last < first else 'rises'} from {first:.2f} to {last:.2f}"
+    return f"the score {change} when the {region} is covered"
+
+
+def faithfulness(found: Faithfulness) -> str:
+    """Whether the score hangs on where a map is hot, with the numbers that say so."""
+    numbers = (
+        f"({found.how}: map {found.of_map:+.2f}, random map {found.of_random:+.2f}, "
+        f"centre {found.of_centre:+.2f} logits)"
+    )
+    if not found.beats_chance:
+        return f"{NO_BETTER} {numbers}"
+    return f"the score hangs on where the map is hot more than on places taken by chance {numbers}"
+
+
+def beats_chance(found: Sequence[Faithfulness]) -> str:
+    """On how many frames the map does better than chance; empty where none was tested."""
+    if not found:
+        return ""
+    won = sum(one.beats_chance for one in found)
+    return (
+        f"on {won} of {len(found)} flagged frames the map beats a random one and the centre; "
+        "one that knows nothing would on about a fifth"
+    )
+
+
+def face_share(value: float | None) -> str:
+    """How much of a map's heat lies on the face."""
+    if value is None:
+        return "the map has no heat"
+    return f"{share(value)} of the heat lies on the face"
+
+
+def carried(spans: Sequence[RegionSpan]) -> str:
+    """Which region leads when: "mouth 0:03.2–0:04.1 (62 % of the heat), nose 0:04.1–0:04.9 (...)".
+
+    The spans of one face.
+    """
+    return ", ".join(
+        f"{span.name} {clock(span.start_s)}–{clock(span.end_s)} "
+        f"({share(span.heat_share)} of the heat)"
+        for span in spans
+    )

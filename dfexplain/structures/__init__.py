@@ -14,6 +14,7 @@ from dfexplain.structures.explanations import (
     Faithfulness,
     Neighbour,
     RegionEvidence,
+    RegionSpan,
 )
 from dfexplain.structures.report import VideoReport
 from dfexplain.structures.scores import Coverage, Heatmap, Lane, Progress, Segment, TrackScores
@@ -47,6 +48,7 @@ __all__ = [
     "Progress",
     "Reason",
     "RegionEvidence",
+    "RegionSpan",
     "ReliabilityTable",
     "Sampling",
     "Scaling",

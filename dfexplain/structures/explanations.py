@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 
 from dfexplain.structures.scores import Heatmap
 
-__all__ = ["Explanation", "Faithfulness", "Neighbour", "RegionEvidence"]
+__all__ = ["Explanation", "Faithfulness", "Neighbour", "RegionEvidence", "RegionSpan"]
 
 
 @dataclass(frozen=True)
 class Faithfulness:
     """How much more a frame's score hangs on where a map is hot than on places taken by chance.
 
-    Each number is in logits and says how far the score falls, toward the other side, when the
-    hottest places are covered, and rises when they alone are shown (`faithfulness`). `of_random` is
-    that of a random map, `of_centre` that of a Gaussian in the middle of the crop.
+    Each number is in logits toward the prediction: what the hottest places of a map are worth more
+    than its coldest, when they alone are shown and when they are covered. A map that knows nothing
+    has 0 on average. `of_random` is that of random maps or their opposite, whichever does better,
+    `of_centre` that of a Gaussian in the middle of the crop; `how` names the test.
     """
 
     of_map: float
@@ -44,6 +45,18 @@ class RegionEvidence:
     area_share: float
     heat_share: float | None
     covered_logit: float
+
+
+@dataclass(frozen=True)
+class RegionSpan:
+    """A stretch of a flagged span in which one region of the face leads, with its mean share of the
+    heat."""
+
+    track_id: str
+    name: str
+    start_s: float
+    end_s: float
+    heat_share: float
 
 
 @dataclass(frozen=True)
