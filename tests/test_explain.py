@@ -5,10 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
+from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM
+from torch import Tensor, nn
 
 from dfexplain import explain
-from dfexplain.explain.cams import library_grad_cam
-from dfexplain.models import ModelConfig
+from dfexplain.engine import Engine
+from dfexplain.explain.methods import maps
+from dfexplain.models import FrameModel, ModelConfig
 from dfexplain.structures import Heatmap
 from tests.test_engine import crops, engine
 
@@ -21,21 +26,69 @@ def heat(peak: float, scale: float = 1.0) -> Heatmap:
     return Heatmap(values, scale, "Grad-CAM")
 
 
+def by_the_library(running: Engine, crops: NDArray[np.uint8], kind: type) -> np.ndarray:
+    """Maps (N, S, S) in 0..1 of the library as it stands, differentiated through all of the model:
+    cut off at 0, stretched, enlarged, stretched again."""
+    frame_model = running.model
+    assert isinstance(frame_model, FrameModel)
+
+    class Logit(nn.Module):
+        """One column of logits, as the library expects."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = frame_model
+
+        def forward(self, frames: Tensor) -> Tensor:
+            return frame_model.forward_frames(frames).logit[:, None]
+
+    # Its default target is the wrong class of one logit.
+    def fake(output: Tensor) -> Tensor:
+        return output[-1]
+
+    with torch.enable_grad():
+        cam = kind(model=Logit(), target_layers=[frame_model.maps])
+        frames = running.normalise(crops).requires_grad_()
+        values = cam(frames, targets=[fake for _ in crops])
+        cam.activations_and_grads.release()
+    return np.asarray(values, np.float32)
+
+
+def stretched(values: np.ndarray) -> np.ndarray:
+    low = values.min(axis=(1, 2), keepdims=True)
+    return (values - low) / (1e-7 + (values - low).max(axis=(1, 2), keepdims=True))
+
+
+def as_the_library_shows(values: np.ndarray) -> np.ndarray:
+    """A raw map (N, h, w) after the steps that we leave out, at 64 px."""
+    small = stretched(np.maximum(values, 0)).astype(np.float32)
+    return stretched(np.stack([cv2.resize(each, (64, 64)) for each in small]))
+
+
+@pytest.mark.parametrize("kind", [GradCAM, HiResCAM])
 @pytest.mark.parametrize("backbone", ["tf_efficientnet_lite0", "resnet18"])
-def test_closed_form_equals_the_library(backbone: str) -> None:
+def test_closed_form_equals_the_library(backbone: str, kind: type) -> None:
     running = engine(ModelConfig(backbone=backbone, crop_px=64))
     pictures = crops(4)
-    evidence = np.maximum(running.run(pictures).evidence, 0)
+    ours = as_the_library_shows(running.run(pictures).evidence)
+    np.testing.assert_allclose(by_the_library(running, pictures, kind), ours, atol=2e-4)
 
-    def stretched(values: np.ndarray) -> np.ndarray:
-        low = values.min(axis=(1, 2), keepdims=True)
-        return (values - low) / (1e-7 + (values - low).max(axis=(1, 2), keepdims=True))
 
-    # The library's order: stretch, enlarge, stretch.
-    ours = stretched(
-        np.stack([cv2.resize(m, (64, 64)) for m in stretched(evidence).astype(np.float32)])
-    )
-    np.testing.assert_allclose(library_grad_cam(running, pictures), ours, atol=2e-4)
+@pytest.mark.parametrize(
+    ("name", "kind", "tolerance"),
+    # The library's Grad-CAM++ adds 1e-6 to squared gradients, of which ours keeps clear.
+    [
+        ("hires_cam", HiResCAM, 2e-4),
+        ("layer_cam", LayerCAM, 2e-4),
+        ("grad_cam_pp", GradCAMPlusPlus, 2e-2),
+    ],
+)
+def test_through_the_head_alone_the_library_draws_the_same(
+    name: str, kind: type, tolerance: float
+) -> None:
+    running, pictures = engine(), crops(3)
+    ours = as_the_library_shows(maps(running, pictures[:, None], name)[:, 0])
+    np.testing.assert_allclose(by_the_library(running, pictures, kind), ours, atol=tolerance)
 
 
 def test_a_frame_without_evidence_stays_blank() -> None:
