@@ -29,6 +29,10 @@ DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 _ANALYZE = """\
 Score videos and write a report of each into a folder. One line a video is printed at the end:
 the verdict, p with its band (or a score that is not calibrated), and the flagged spans."""
+_BENCHMARK = """\
+Hold heatmaps against forged crops of which it is known where they are forged: pointing game,
+overlap, faithfulness, and what is left of them when the weights are made random. It needs a
+clone, where the crops lie in examples/localisation, and some minutes."""
 _EXIT = """\
 exit status: 0 all done; 2 a bad argument, bad weights or a bad file (one line each on stderr,
 and every good file is still written); 130 interrupted (what was finished is written)."""
@@ -113,6 +117,25 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_weights(weights)
     weights.set_defaults(run=_run_weights)
+
+    bench = commands.add_parser(
+        "explain-benchmark",
+        help="measure what the heatmaps of weights are worth",
+        description=_BENCHMARK,
+        formatter_class=_Layout,
+    )
+    _add_weights(bench)
+    bench.add_argument(
+        "--methods", metavar="LIST", help="methods, separated by commas, or all (the quick ones)"
+    )
+    bench.add_argument(
+        "--figure", type=Path, default=Path("explain-benchmark.png"), metavar="FILE",
+        help="where to draw the pointing game (%(default)s)",
+    )  # fmt: skip
+    bench.add_argument(
+        "--record", action="store_true", help="write heatmaps.json and the card of the weights"
+    )
+    bench.set_defaults(run=_run_explain_benchmark)
 
     app = commands.add_parser(
         "app",
@@ -269,6 +292,15 @@ def _run_weights(arguments: argparse.Namespace) -> int:
         print(f"{name:<12} {words.plain(value)}")
     for table in measured.tables if measured else ():
         print("", *evaluation.lines(table), sep="\n")
+    return DONE
+
+
+def _run_explain_benchmark(arguments: argparse.Namespace) -> int:
+    from dfexplain.explain_commands import explain_benchmark
+
+    explain_benchmark(
+        arguments.weights, arguments.methods, arguments.figure, record_it=arguments.record
+    )
     return DONE
 
 

@@ -1,4 +1,5 @@
-"""An evaluation as JSON can hold it, and in words: one wording for card, page and command line."""
+"""An evaluation, and what was measured of heatmaps, as JSON can hold them and in words: one wording
+for card, page and command line."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from dfexplain.errors import SettingError
-from dfexplain.structures import Cell, Evaluation, EvaluationTable, Number
+from dfexplain.structures import Cell, Evaluation, EvaluationTable, HeatmapRecord, Number
 
 __all__ = [
     "CARD_END",
@@ -17,6 +18,8 @@ __all__ = [
     "beside",
     "card_section",
     "from_dict",
+    "heatmaps_from_dict",
+    "heatmaps_to_dict",
     "in_words",
     "lines",
     "section_of",
@@ -31,7 +34,7 @@ POINTING = "pointing"
 NOT_MEASURED = "not measured"
 
 # What an evaluation of strangers may hold at most.
-_TABLES, _ROWS, _COLUMNS, _CHARACTERS = 64, 500, 24, 2000
+_TABLES, _ROWS, _COLUMNS, _CHARACTERS, _SCALES = 64, 500, 24, 2000, 64
 _NUMBER_LIMIT, _N_LIMIT = 1e12, 10**12
 
 
@@ -40,14 +43,27 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "weights_sha256": evaluation.weights_sha256,
         "measured_on": evaluation.measured_on,
-        "tables": [
-            asdict(table)
-            | {
-                "columns": list(table.columns),
-                "rows": [[_plain(cell) for cell in row] for row in table.rows],
-            }
-            for table in evaluation.tables
-        ],
+        "tables": [_plain_table(table) for table in evaluation.tables],
+    }
+
+
+def heatmaps_to_dict(record: HeatmapRecord) -> dict[str, Any]:
+    """What was measured of heatmaps, as JSON can hold it."""
+    return {
+        "weights_sha256": record.weights_sha256,
+        "measured_on": record.measured_on,
+        "method": record.method,
+        "scales": {name: float(scale) for name, scale in record.scales.items()},
+        "gain": float(record.gain),
+        "gain_interval": [float(bound) for bound in record.gain_interval],
+        "tables": [_plain_table(table) for table in record.tables],
+    }
+
+
+def _plain_table(table: EvaluationTable) -> dict[str, Any]:
+    return asdict(table) | {
+        "columns": list(table.columns),
+        "rows": [[_plain(cell) for cell in row] for row in table.rows],
     }
 
 
@@ -66,6 +82,38 @@ def from_dict(data: dict[str, Any]) -> Evaluation:
     sha256, measured_on = (_text(key, data[key]) for key in ("weights_sha256", "measured_on"))
     try:
         return Evaluation(sha256, measured_on, tables)
+    except ValueError as error:
+        raise SettingError(f"evaluation is refused: {error}") from error
+
+
+def heatmaps_from_dict(data: dict[str, Any]) -> HeatmapRecord:
+    """Read what `heatmaps_to_dict` wrote, from anybody. Raises SettingError naming the key."""
+    _keys("object", data, HeatmapRecord)
+    tables = tuple(_table(table) for table in _list("tables", data["tables"], _TABLES))
+    texts = {key: _text(key, data[key]) for key in ("weights_sha256", "measured_on", "method")}
+    scales, interval = data["scales"], _list("gain_interval", data["gain_interval"], 2)
+    if not isinstance(scales, dict) or len(scales) > _SCALES:
+        raise SettingError(
+            f"evaluation scales must be an object of at most {_SCALES}, but got {scales!r:.60}."
+        )
+    for value in (data["gain"], *interval, *scales.values()):
+        if value is None or not _is_number(value):
+            raise SettingError(
+                "evaluation must hold a gain and its interval, and scales, as numbers, but got "
+                f"{value!r:.60}."
+            )
+    if len(interval) != 2:
+        raise SettingError(
+            f"evaluation must hold a gain and its interval, but got {interval!r:.60}."
+        )
+    try:
+        return HeatmapRecord(
+            **texts,
+            scales=scales,
+            gain=data["gain"],
+            gain_interval=(interval[0], interval[1]),
+            tables=tables,
+        )
     except ValueError as error:
         raise SettingError(f"evaluation is refused: {error}") from error
 
@@ -182,9 +230,14 @@ def _markdown(table: EvaluationTable) -> str:
     return f"### {_escaped(table.title)}\n\n{_escaped(table.note)}\n\n{lines}\n"
 
 
-def card_section(evaluation: Evaluation | None) -> str:
-    """The part of a model card from CARD_START to CARD_END: every table, or that there is none."""
+def card_section(evaluation: Evaluation | None, heatmaps: HeatmapRecord | None = None) -> str:
+    """The part of a model card from CARD_START to CARD_END: every table, or that there is none.
+
+    Where `heatmaps` is known, its tables stand for the evaluation's own of the pointing game.
+    """
     tables = () if evaluation is None else evaluation.tables
+    if heatmaps is not None:
+        tables = tuple(table for table in tables if table.key != POINTING)
     if evaluation is None:
         said = "Nothing was recorded: `python -m train evaluate --record` measures it.\n"
     else:
@@ -193,10 +246,24 @@ def card_section(evaluation: Evaluation | None) -> str:
             " n of samples and what chance would reach.\n"
         )
     rest = [_markdown(table) for table in tables]
-    if POINTING not in {table.key for table in tables}:
+    if heatmaps is not None:
+        rest.append(_heatmaps_in_card(heatmaps))
+    elif POINTING not in {table.key for table in tables}:
         rest.append(f"### Where the heatmaps point\n\nThe pointing game: {NOT_MEASURED}.\n")
     title = "## What `python -m train evaluate` measured"
     return "\n".join([CARD_START, f"{title}\n", said, *rest, CARD_END])
+
+
+def _heatmaps_in_card(record: HeatmapRecord) -> str:
+    low, high = record.gain_interval
+    said = (
+        f"{_escaped(record.measured_on)}\n\nThe default method is `{_escaped(record.method)}`: it "
+        f"points at what was forged off the centre in {record.gain:.3f} more of the crops (95 % "
+        f"interval {low:.3f} to {high:.3f}) than the better of a random map and the middle of the "
+        "crop.\n"
+    )
+    title = "## What `dfexplain explain-benchmark` measured of the heatmaps"
+    return "\n".join([f"{title}\n", said, *(_markdown(table) for table in record.tables)])
 
 
 def section_of(card: str) -> str | None:

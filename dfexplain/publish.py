@@ -38,8 +38,6 @@ __all__ = ["Published", "push"]
 
 T = TypeVar("T")
 
-# What a push uploads, and removes from the Hub where the folder has it no longer.
-PUBLISHED = (*layout.FILES, release_checks.HEATMAPS)
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}")
 _TAG = re.compile(r"[A-Za-z0-9][\w.-]{0,127}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -198,8 +196,8 @@ class _Hub:
         self, weights: Weights, there: _Remote, title: str, description: str
     ) -> tuple[str, str]:
         """Send the files in one commit on main; its sha and its address."""
-        local = [name for name in PUBLISHED if (weights.folder / name).is_file()]
-        gone = [name for name in PUBLISHED if name in there.files and name not in local]
+        local = [name for name in layout.FILES if (weights.folder / name).is_file()]
+        gone = [name for name in layout.FILES if name in there.files and name not in local]
         operations: list[hf.CommitOperationAdd | hf.CommitOperationDelete] = [
             hf.CommitOperationAdd(name, weights.folder / name) for name in local
         ]

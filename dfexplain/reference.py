@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain import naturalness
+from dfexplain.structures import NeighbourIndex
+from dfexplain.structures.neighbours import THUMBNAIL_PX
 from dfexplain.untrusted import FolderReader
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "departure",
     "distances",
     "read",
+    "read_neighbours",
 ]
 
 Floats = NDArray[np.float64]
@@ -116,6 +119,24 @@ def read(
         if not bool((value > 0).all()):
             raise reader.refusal(name, f"hold positive values in {key}", float(value.min()))
     return OutOfDistribution(*first, float(values["residual"][0]), pictures)
+
+
+def read_neighbours(
+    reader: FolderReader, name: str, data: bytes, width: int, sha256: str
+) -> NeighbourIndex:
+    """Read the bytes of an index of training crops, for features (N, `width`) of the weights
+    `sha256`. Raises WeightsRefused for tensors that are missing, odd or of other weights."""
+    side = THUMBNAIL_PX
+    wanted: dict[str, tuple[tuple[int | None, ...], frozenset[str]]] = {
+        "features": ((None, width), frozenset({"F16"})),
+        "labels": ((None,), frozenset({"U8"})),
+        "thumbnails": ((None, side, side, 3), frozenset({"U8"})),
+    }
+    tensors = reader.tensors(name, data, wanted, ({"weights_sha256": sha256},))
+    try:
+        return NeighbourIndex(**{key: tensor.numpy() for key, tensor in tensors.items()})
+    except ValueError as error:
+        raise reader.refusal(name, "hold rows that fit each other", f"{error}") from error
 
 
 def comparable(features: Array, reference: OutOfDistribution | None) -> Array:

@@ -16,15 +16,9 @@ from dfexplain import evaluation, golden
 from dfexplain import weights_folder as layout
 from dfexplain.errors import HeatmapsAtChance, NotCalibrated, PushRefused
 from dfexplain.structures import Calibration
-from dfexplain.untrusted import FolderReader
 from dfexplain.weights_folder import Weights
 
-__all__ = ["HEATMAPS", "METRICS", "check", "metrics_of", "stated"]
-
-# What faithfulness tests found about the heatmaps of these very weights; `docs/weights_format.md`.
-HEATMAPS = "heatmaps.json"
-_HEATMAPS_LIMIT = 2**16
-_HEATMAPS_KEYS = {"weights_sha256", "gain", "gain_interval", "measured_on"}
+__all__ = ["METRICS", "check", "metrics_of", "stated"]
 
 # The metrics that a card's model index may state of the validation videos, with their names.
 METRICS = {
@@ -64,7 +58,7 @@ def check(folder: Path) -> tuple[Weights, list[str]]:
     """Read weights and check that they may be published; returns what could not be tested.
 
     Raises WeightsNotFound or WeightsRefused where the folder does not load, NotCalibrated,
-    HeatmapsAtChance, or PushRefused for answers that this machine does not repeat, an evaluation of
+    HeatmapsAtChance, or PushRefused for answers that this machine does not repeat, measurements of
     other weights, and a card that is incomplete or states other numbers than calibration.json and
     evaluation.json.
     """
@@ -139,13 +133,15 @@ def _check_evaluation(weights: Weights) -> list[str]:
             "Measure these weights with `python -m train evaluate --record`."
         )
     found = evaluation.section_of(weights.card)
-    expected = evaluation.card_section(weights.evaluation)
+    expected = evaluation.card_section(weights.evaluation, weights.heatmaps)
     # A card from before there were evaluations says nothing of one, and need not.
-    if found != expected and not (found is None and weights.evaluation is None):
+    nothing = weights.evaluation is None and weights.heatmaps is None
+    if found != expected and not (found is None and nothing):
         got = "shows no evaluation" if found is None else "shows another one"
         raise PushRefused(
-            f"the card must show the tables of {name}, but {got}. Record them again with "
-            "`python -m train evaluate --record`."
+            f"the card must show the tables of {name} and {layout.HEATMAPS}, but {got}. Record "
+            "them again with `python -m train evaluate --record` or `dfexplain explain-benchmark "
+            "--record`."
         )
     if weights.evaluation is None:
         return [f"No evaluation is recorded: {weights.label} came without {name}."]
@@ -153,32 +149,19 @@ def _check_evaluation(weights: Weights) -> list[str]:
 
 
 def _check_heatmaps(weights: Weights) -> list[str]:
-    reader = FolderReader(
-        weights.folder,
-        {HEATMAPS: _HEATMAPS_LIMIT},
-        label=weights.label,
-        inside=weights.folder,
-        remedy="Measure the heatmaps of these weights again.",
-    )
-    data = reader.bytes_of(HEATMAPS)
-    if data is None:
-        return [f"The heatmaps are not tested: {weights.label} came without {HEATMAPS}."]
-    found = reader.json_object(HEATMAPS, data)
-    if found.keys() != _HEATMAPS_KEYS:
-        raise reader.refusal(HEATMAPS, f"hold {sorted(_HEATMAPS_KEYS)}", f"{sorted(found)!r:.120}")
-    if found["weights_sha256"] != weights.info.sha256:
-        raise reader.refusal(
-            HEATMAPS, f"belong to the weights {weights.info.sha256}", "those of other weights"
-        )
-    interval = found["gain_interval"]
-    numbers = [found["gain"], *(interval if isinstance(interval, list) else [])]
-    if len(numbers) != 3 or not all(type(n) in (int, float) for n in numbers):
-        raise reader.refusal(HEATMAPS, "hold a gain and its interval", f"{numbers!r:.60}")
-    gain, low, high = numbers
+    name, record = layout.HEATMAPS, weights.heatmaps
+    if record is None:
+        if (weights.folder / name).exists():
+            raise PushRefused(
+                f"{name} must belong to the weights beside it, but {weights.untested_because}. "
+                "Measure these weights with `dfexplain explain-benchmark --record`."
+            )
+        return [f"The heatmaps are not tested: {weights.label} came without {name}."]
+    low, high = record.gain_interval
     if not low > 0.0:
         raise HeatmapsAtChance(
             f"heatmaps must be better than random ones to be published, but got a gain of "
-            f"{gain:.3f} (95 % interval {low:.3f} to {high:.3f}). Train further, or look at what "
-            "the heatmaps show."
+            f"{record.gain:.3f} (95 % interval {low:.3f} to {high:.3f}). Train further, or look at "
+            "what the heatmaps show."
         )
     return []

@@ -22,7 +22,13 @@ from dfexplain import reference
 from dfexplain.errors import SettingError, WeightsNotFound, WeightsRefused
 from dfexplain.models import ModelConfig, build
 from dfexplain.reference import OutOfDistribution
-from dfexplain.structures import Calibration, Evaluation, WeightsInfo
+from dfexplain.structures import (
+    Calibration,
+    Evaluation,
+    HeatmapRecord,
+    NeighbourIndex,
+    WeightsInfo,
+)
 from dfexplain.untrusted import FolderReader
 
 __all__ = [
@@ -33,8 +39,10 @@ __all__ = [
     "FILES",
     "FORMAT",
     "GOLDEN",
+    "HEATMAPS",
     "HEAT_SCALE_LIMIT",
     "MODEL",
+    "NEIGHBOURS",
     "OUT_OF_DISTRIBUTION",
     "PICKLES",
     "Golden",
@@ -51,6 +59,8 @@ CONFIG = "config.json"
 CALIBRATION = "calibration.json"
 EVALUATION = "evaluation.json"
 GOLDEN = "golden.json"
+HEATMAPS = "heatmaps.json"
+NEIGHBOURS = "neighbours.safetensors"
 CARD = "README.md"
 OUT_OF_DISTRIBUTION = "out_of_distribution.safetensors"
 
@@ -60,6 +70,8 @@ FILES = {
     CALIBRATION: 2**22,
     EVALUATION: 2**20,
     GOLDEN: 2**16,
+    HEATMAPS: 2**18,
+    NEIGHBOURS: 2**22,
     OUT_OF_DISTRIBUTION: 2**24,
     MODEL: 2**29,
     CONFIG: 2**16,
@@ -69,7 +81,7 @@ PICKLES = frozenset({".bin", ".ckpt", ".joblib", ".pkl", ".pickle", ".pt", ".pth
 
 # Logits stay far below it; it keeps the scale a number that a figure can draw.
 HEAT_SCALE_LIMIT = 1e6
-Measured = TypeVar("Measured", Calibration, Evaluation)
+Measured = TypeVar("Measured", Calibration, Evaluation, HeatmapRecord)
 _FLOATS = frozenset({"F32", "F16", "BF16"})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -94,7 +106,7 @@ class Weights:
 
     `state` has the keys, shapes and dtypes of the model that `config` builds. `heat_scale` is the
     evidence, in logits, that a heatmap draws in full colour. `calibration` is None for uncalibrated
-    weights, and `uncalibrated_because` then says why; so with `evaluation`.
+    weights, and `uncalibrated_because` then says why; so with `evaluation` and `heatmaps`.
     """
 
     info: WeightsInfo
@@ -109,6 +121,9 @@ class Weights:
     uncalibrated_because: str | None = None
     evaluation: Evaluation | None = None
     unevaluated_because: str | None = None
+    heatmaps: HeatmapRecord | None = None
+    untested_because: str | None = None
+    neighbours: NeighbourIndex | None = None
 
     @property
     def label(self) -> str:
@@ -151,6 +166,10 @@ def read(
 
     calibration, because = _measured(reader, CALIBRATION, data, sha256, calibrations.from_dict)
     evaluation, unevaluated = _measured(reader, EVALUATION, data, sha256, evaluations.from_dict)
+    heatmaps, untested = _measured(reader, HEATMAPS, data, sha256, evaluations.heatmaps_from_dict)
+    index = None
+    if (raw := data[NEIGHBOURS]) is not None:
+        index = reference.read_neighbours(reader, NEIGHBOURS, raw, width, sha256)
     gate = None
     if (raw := data[OUT_OF_DISTRIBUTION]) is not None:
         gate = reference.read(reader, OUT_OF_DISTRIBUTION, raw, width, sha256)
@@ -170,7 +189,7 @@ def read(
         crop_margin=config.crop_margin,
     )
     parts = (info, config, state, heat_scale, calibration, gate, card, folder, golden)
-    return Weights(*parts, because, evaluation, unevaluated)
+    return Weights(*parts, because, evaluation, unevaluated, heatmaps, untested, index)
 
 
 def pickle_hint(names: list[str]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 
@@ -19,10 +20,21 @@ from dfexplain import weights_folder as layout
 from dfexplain.errors import SettingError
 from dfexplain.golden import make_golden
 from dfexplain.models import ModelConfig
-from dfexplain.structures import Calibration, Evaluation
+from dfexplain.structures import Calibration, Evaluation, HeatmapRecord, NeighbourIndex
 from dfexplain.weights_folder import OutOfDistribution, Weights
 
-__all__ = ["record_card", "record_evaluation", "save", "sha256_of"]
+__all__ = [
+    "CARD_LIMITS",
+    "record_card",
+    "record_evaluation",
+    "record_heatmaps",
+    "refresh_card",
+    "save",
+    "sha256_of",
+]
+
+# The heading before which what was measured goes in a card that does not show it yet.
+CARD_LIMITS = "\n## What it cannot see\n"
 
 
 def sha256_of(state: Mapping[str, torch.Tensor]) -> str:
@@ -41,6 +53,7 @@ def save(
     out_of_distribution: OutOfDistribution | None = None,
     golden: dict[str, Any] | None = None,
     evaluation: Evaluation | None = None,
+    neighbours: NeighbourIndex | None = None,
 ) -> Weights:
     """Write a weights folder and return it as `hub.load` reads it.
 
@@ -51,7 +64,9 @@ def save(
     Raises SettingError for arguments that make no weights folder or a place that cannot be written,
     WeightsRefused for a state that `config` does not build or that is not finite.
     """
-    files = _pack(config, state, heat_scale, card, calibration, out_of_distribution, evaluation)
+    files = _pack(config, state, heat_scale, card)
+    sha256 = hashlib.sha256(files[layout.MODEL]).hexdigest()
+    files |= _beside(sha256, calibration, evaluation, out_of_distribution, neighbours)
     target = Path(folder).expanduser().absolute()
     try:
         if target.exists() and {path.name for path in target.iterdir()} - layout.FILES.keys():
@@ -91,6 +106,32 @@ def record_evaluation(folder: str | Path, evaluation: Evaluation) -> Weights:
     data = _evaluation_bytes(evaluation, weights.info.sha256)
     evaluations.from_dict(json.loads(data))
     return _put(weights.folder, layout.EVALUATION, data)
+
+
+def record_heatmaps(folder: str | Path, record: HeatmapRecord) -> Weights:
+    """Write what was measured of the heatmaps of a weights folder into it, as `record_evaluation`
+    writes an evaluation, and with the same errors."""
+    weights = layout.read(Path(folder).expanduser())
+    _check_owner("heatmaps", record.weights_sha256, weights.info.sha256)
+    bound = replace(record, weights_sha256=weights.info.sha256)
+    data = _json_bytes(evaluations.heatmaps_to_dict(bound))
+    evaluations.heatmaps_from_dict(json.loads(data))
+    return _put(weights.folder, layout.HEATMAPS, data)
+
+
+def refresh_card(folder: str | Path) -> Weights:
+    """Bring the card of a weights folder up to its evaluation.json and heatmaps.json; the rest of
+    it stays. The same errors as `record_evaluation`."""
+    weights = layout.read(Path(folder).expanduser())
+    card, fresh = weights.card, evaluations.card_section(weights.evaluation, weights.heatmaps)
+    old = evaluations.section_of(card)
+    if old is not None:
+        card = card.replace(old, fresh)
+    elif CARD_LIMITS in card:
+        card = card.replace(CARD_LIMITS, f"\n{fresh}\n{CARD_LIMITS}", 1)
+    else:
+        card = f"{card.rstrip()}\n\n{fresh}\n"
+    return record_card(folder, card)
 
 
 def record_card(folder: str | Path, card: str) -> Weights:
@@ -136,11 +177,8 @@ def _pack(
     state: Mapping[str, torch.Tensor],
     heat_scale: float,
     card: str,
-    calibration: Calibration | None,
-    out_of_distribution: OutOfDistribution | None,
-    evaluation: Evaluation | None,
 ) -> dict[str, bytes]:
-    """Name and bytes of each file but `golden.json`."""
+    """Name and bytes of each file that a folder must have, and of its card."""
     if not 0 < heat_scale <= layout.HEAT_SCALE_LIMIT:
         raise SettingError(
             f"heat_scale must lie in 0..{layout.HEAT_SCALE_LIMIT:g}, but got {heat_scale}. "
@@ -150,22 +188,36 @@ def _pack(
     sha256 = hashlib.sha256(model).hexdigest()
     settings = {"format": layout.FORMAT, **config.to_dict()}
     settings |= {"heat_scale": float(heat_scale), "sha256": sha256}
-    files = {
+    return {
         layout.MODEL: model,
         layout.CONFIG: _json_bytes(settings),
         layout.CARD: card.encode(),
     }
+
+
+def _beside(
+    sha256: str,
+    calibration: Calibration | None,
+    evaluation: Evaluation | None,
+    out_of_distribution: OutOfDistribution | None,
+    neighbours: NeighbourIndex | None,
+) -> dict[str, bytes]:
+    """Name and bytes of each file that belongs to the weights `sha256`."""
+    files = {}
     if calibration is not None:
         _check_owner("calibration", calibration.weights_sha256, sha256)
         bound = replace(calibration, weights_sha256=sha256)
         files[layout.CALIBRATION] = _json_bytes(calibrations.to_dict(bound))
     if evaluation is not None:
         files[layout.EVALUATION] = _evaluation_bytes(evaluation, sha256)
+    arrays = {}
     if out_of_distribution is not None:
-        arrays = {k: torch.from_numpy(v) for k, v in out_of_distribution.tensors().items()}
-        files[layout.OUT_OF_DISTRIBUTION] = safetensors.torch.save(
-            arrays, metadata={"weights_sha256": sha256}
-        )
+        arrays[layout.OUT_OF_DISTRIBUTION] = out_of_distribution.tensors()
+    if neighbours is not None:
+        arrays[layout.NEIGHBOURS] = vars(neighbours)
+    for name, values in arrays.items():
+        tensors = {key: torch.from_numpy(np.ascontiguousarray(v)) for key, v in values.items()}
+        files[name] = safetensors.torch.save(tensors, metadata={"weights_sha256": sha256})
     return files
 
 

@@ -15,9 +15,10 @@ import safetensors.torch
 import torch
 
 from dfexplain import calibration as calibrations
+from dfexplain import evaluation as evaluations
 from dfexplain import hub
 from dfexplain.models import ModelConfig, build
-from dfexplain.structures import Calibration
+from dfexplain.structures import Calibration, NeighbourIndex
 from tests.calibrations import make_evaluation as evaluation
 from train import card as cards
 from train import card_data
@@ -30,6 +31,9 @@ __all__ = [
     "card",
     "evaluation",
     "files_of",
+    "heatmaps",
+    "neighbours",
+    "publishable",
     "sealed",
     "state",
     "write",
@@ -94,8 +98,23 @@ def heatmaps(folder: Path, gain: float, low: float, high: float) -> dict[str, ob
         "weights_sha256": json.loads((folder / "config.json").read_text())["sha256"],
         "gain": gain,
         "gain_interval": [low, high],
-        "measured_on": "made-up numbers",
+        "measured_on": "made-up crops",
+        "method": "grad_cam",
+        "scales": {"grad_cam": 1.0, "occlusion": 0.25},
+        "tables": evaluations.to_dict(evaluation())["tables"],
     }
+
+
+def neighbours(width: int = 576) -> NeighbourIndex:
+    """An index of six crops, each near to its own axis of feature space."""
+    random = np.random.default_rng(0)
+    features = 0.01 * random.random((6, width))
+    features[np.arange(6), np.arange(6)] = 1.0
+    return NeighbourIndex(
+        features.astype(np.float16),
+        (np.arange(6) % 2).astype(np.uint8),
+        random.integers(0, 256, (6, 48, 48, 3), dtype=np.uint8),
+    )
 
 
 def out_of_distribution(width: int = 576) -> hub.OutOfDistribution:

@@ -26,7 +26,7 @@ RANKS = {
     "untrusted weights_folder weights_writing",
     3: "detector explain lanes",
     4: "plots report",
-    5: "__main__ ui",
+    5: "__main__ explain_commands ui",
 }
 RANK = {room: rank for rank, rooms in RANKS.items() for room in rooms.split()}
 

@@ -18,7 +18,7 @@ from dfexplain import __version__, errors
 from tests.reports import make_calibration, make_weights
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ["", "analyze", "weights", "app"]
+COMMANDS = ["", "analyze", "weights", "explain-benchmark", "app"]
 
 
 def test_weights_says_what_they_are_worth(

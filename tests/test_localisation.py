@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,6 @@ from dfexplain.errors import SettingError
 from dfexplain.explain import localisation, truth
 from dfexplain.explain.localisation import best_iou, centre_maps, heat_inside, localise, pointing
 from dfexplain.models import ModelConfig
-
-PEOPLE = np.arange(4)
 
 
 @pytest.fixture(scope="module")
@@ -109,20 +108,34 @@ def test_heat_is_what_lies_above_zero() -> None:
     np.testing.assert_allclose(heat_inside(values, corner()[:2]), [2 / 3, np.nan])
 
 
+def corners(count: int) -> truth.KnownForgeries:
+    """Crops of which a quarter is forged each, in turn; the fifth person's is called a hull."""
+    masks = np.concatenate([corner()] * (count // 4))
+    part = np.where(np.arange(count) % 5 == 4, "hull", "eye")
+    crops = np.zeros((count, 32, 32, 3), np.uint8)
+    people = np.arange(count)
+    return truth.KnownForgeries(crops, masks, np.ones_like(masks), part, part, people)
+
+
 def test_rivals_that_know_nothing_are_told_from_a_map_that_knows() -> None:
-    masks = np.concatenate([corner()] * 20)
-    hulls, people = np.ones_like(masks), np.arange(80)
-    knowing = localise(masks.astype(np.float32), masks, hulls, people)
+    known = corners(80)
+    knowing = localise(known.masks.astype(np.float32), known)
     for found in (knowing.hit, knowing.iou, knowing.inside):
         np.testing.assert_allclose(found, 1.0)
-    # Its maps held against others' masks: 19 of 79 others have the same quarter.
-    np.testing.assert_allclose(knowing.elsewhere, 19 / 79)
-    chance = localisation.random_localised((6, 6), masks, hulls, people)
+    # Its maps held against others' masks: 15 of 63 others off the centre have the same quarter.
+    np.testing.assert_allclose(knowing.elsewhere[known.off_centre], 15 / 63)
+    np.testing.assert_allclose(knowing.elsewhere[~known.off_centre], 3 / 15)
+    chance = localisation.random_localised((6, 6), known)
     assert abs(chance.hit.mean() - 0.25) < 0.03
     assert abs(chance.inside.mean() - 0.25) < 0.03
     np.testing.assert_allclose(chance.on_face, 1.0)
-    again = localisation.random_localised((6, 6), masks, hulls, people)
+    again = localisation.random_localised((6, 6), known)
     np.testing.assert_array_equal(chance.hit, again.hit)
+
+
+def test_a_map_of_the_same_person_is_no_stranger() -> None:
+    known = replace(corners(8), people=np.zeros(8, np.int64))
+    np.testing.assert_array_equal(localise(known.masks.astype(np.float32), known).elsewhere, 0.0)
 
 
 def test_the_middle_of_the_crop_hits_hulls_only(known: truth.KnownForgeries) -> None:

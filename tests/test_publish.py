@@ -22,7 +22,6 @@ from tests import small_weights as small
 from tests.hub_child import Child, child
 from tests.hub_server import HubServer
 from tests.hub_store import READER, TOKEN
-from train import card as cards
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +142,7 @@ def test_an_evaluation_goes_up_with_its_weights_and_comes_back(
     copy = small.write(tmp_path / "mine", small.files_of(folder))
     weights_writing.record_evaluation(copy, small.evaluation())
     assert client.push(copy, "org/measured")["code"] == "push-refused"
-    cards.refresh(copy)
+    weights_writing.refresh_card(copy)
     made = client.push(copy, "org/measured")
     files = server.repos["org/measured"].commits[made["commit"]].files
     assert files.pop(".gitattributes"), "the Hub's own"
@@ -272,6 +271,7 @@ def test_weights_that_are_not_fit_are_not_sent(
     assert client.push(copy, "org/unfit")["code"] == "DFX005"
     assert server.log == []
     (copy / "heatmaps.json").write_text(json.dumps(small.heatmaps(copy, 0.05, 0.02, 0.08)))
+    weights_writing.refresh_card(copy)
     made = client.push(copy, "org/unfit")
     assert [note.split(":")[0] for note in made["notes"]] == ["No evaluation is recorded"]
     assert "heatmaps.json" in server.repos["org/unfit"].commits[made["commit"]].files

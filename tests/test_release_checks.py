@@ -10,10 +10,16 @@ from pathlib import Path
 import pytest
 
 from dfexplain import evaluation, hub, weights_writing
-from dfexplain.errors import NotCalibrated, PushRefused, WeightsRefused
+from dfexplain.errors import (
+    HeatmapsAtChance,
+    NotCalibrated,
+    PushRefused,
+    SettingError,
+    WeightsRefused,
+)
 from dfexplain.release_checks import check
+from dfexplain.structures import HeatmapRecord
 from tests import small_weights as small
-from train import card as cards
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +36,62 @@ def copy(folder: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"weights_sha256": "0" * 64}, "heatmaps.json .* must belong to the weights"),
         ({"gain": "high"}, "a gain and its interval"),
+        ({"gain": 1.5}, "must lie in -1..1"),
         ({"gain_interval": [0.1]}, "a gain and its interval"),
-        ({"further": 1}, "heatmaps.json .* must hold"),
+        ({"gain_interval": [0.2, 0.1]}, "must lie in -1..1"),
+        ({"method": "none"}, "method must be one of"),
+        ({"scales": {"grad_cam": 0.0}}, "scales must be above 0"),
+        ({"scales": [1.0]}, "scales must be an object"),
+        ({"measured_on": ""}, "measured_on must be one line"),
+        ({"tables": [{}]}, "table must hold exactly its keys"),
+        ({"further": 1}, "object must hold exactly its keys"),
     ],
 )
-def test_heatmap_evidence_is_checked(copy: Path, changed: dict[str, object], says: str) -> None:
+def test_what_was_measured_of_heatmaps_is_checked(
+    copy: Path, changed: dict[str, object], says: str
+) -> None:
     text = json.dumps(small.heatmaps(copy, 0.1, 0.05, 0.2) | changed)
     (copy / "heatmaps.json").write_text(text)
-    with pytest.raises(WeightsRefused, match=says):
+    with pytest.raises(WeightsRefused, match=rf"heatmaps\.json of mine@local .*{says}"):
         check(copy)
+
+
+def test_what_was_measured_of_the_heatmaps_of_other_weights_stays_here(copy: Path) -> None:
+    measured = small.heatmaps(copy, 0.1, 0.05, 0.2) | {"weights_sha256": "0" * 64}
+    (copy / "heatmaps.json").write_text(json.dumps(measured))
+    with pytest.raises(PushRefused, match=r"heatmaps\.json was measured with other weights"):
+        check(copy)
+
+
+def test_the_card_must_show_what_was_measured_of_the_heatmaps(copy: Path) -> None:
+    weights = weights_writing.record_heatmaps(copy, record(small.heatmaps(copy, 0.1, 0.05, 0.2)))
+    assert weights.heatmaps is not None
+    assert weights.heatmaps.scales == {"grad_cam": 1.0, "occlusion": 0.25}
+    with pytest.raises(PushRefused, match=r"shows another one\. Record them again"):
+        check(copy)
+    card = weights_writing.refresh_card(copy).card
+    assert "The default method is `grad_cam`" in card
+    assert "in 0.100 more of the crops (95 % interval 0.050 to 0.200)" in card
+    _, notes = check(copy)
+    assert [note.split(":")[0] for note in notes] == ["No evaluation is recorded"]
+
+
+def record(values: dict[str, object]) -> HeatmapRecord:
+    return evaluation.heatmaps_from_dict(values)
+
+
+def test_heatmaps_that_chance_reaches_are_not_published(copy: Path) -> None:
+    weights_writing.record_heatmaps(copy, record(small.heatmaps(copy, 0.1, -0.01, 0.2)))
+    weights_writing.refresh_card(copy)
+    with pytest.raises(HeatmapsAtChance, match=r"gain of 0\.100 \(95 % interval -0\.010 to 0\.200"):
+        check(copy)
+
+
+def test_heatmaps_of_other_weights_are_not_recorded(copy: Path) -> None:
+    values = small.heatmaps(copy, 0.1, 0.05, 0.2) | {"weights_sha256": "0" * 64}
+    with pytest.raises(SettingError, match="heatmaps must belong to the weights"):
+        weights_writing.record_heatmaps(copy, record(values))
 
 
 def test_answers_that_this_machine_does_not_repeat_stay_here(copy: Path) -> None:
@@ -90,7 +141,7 @@ def test_a_card_that_is_not_whole_is_not_published(
 def recorded(copy: Path) -> Path:
     """The folder with an evaluation, and a card that shows it."""
     weights_writing.record_evaluation(copy, small.evaluation())
-    cards.refresh(copy)
+    weights_writing.refresh_card(copy)
     return copy
 
 
@@ -108,7 +159,7 @@ def test_weights_without_an_evaluation_say_so(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "new", "says"),
     [
-        (r"0\.971 \(", "0.981 (", "must show the tables of evaluation.json, but shows another one"),
+        (r"0\.971 \(", "0.981 (", "evaluation.json and heatmaps.json, but shows another one"),
         (r"\n\| blend .*", "", "shows another one"),
         (r"; chance 0\.5\)", ")", "shows another one"),
         (evaluation.CARD_START, "", "shows no evaluation"),
@@ -140,7 +191,7 @@ def test_an_evaluation_of_other_weights_is_not_published(recorded: Path) -> None
     values = json.loads((recorded / "evaluation.json").read_text())
     values["weights_sha256"] = "0" * 64
     (recorded / "evaluation.json").write_text(json.dumps(values))
-    cards.refresh(recorded)
+    weights_writing.refresh_card(recorded)
     with pytest.raises(PushRefused, match=r"the weights beside it, but evaluation\.json was"):
         check(recorded)
 
@@ -149,7 +200,7 @@ def test_an_evaluation_with_an_empty_cell_is_not_published(copy: Path) -> None:
     measured = small.evaluation()
     table = replace(measured.tables[1], rows=(("model", "n/a"),))
     weights_writing.record_evaluation(copy, replace(measured, tables=(table,)))
-    cards.refresh(copy)
+    weights_writing.refresh_card(copy)
     with pytest.raises(PushRefused, match="no empty cell, but got the row 'model"):
         check(copy)
 

@@ -15,17 +15,13 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from dfexplain import evaluation as evaluations
-from dfexplain import weights_folder, weights_writing
 from dfexplain.models import ModelConfig
 from dfexplain.release_checks import METRICS, metrics_of, stated
 from dfexplain.structures import Calibration, Evaluation
-from dfexplain.weights_folder import Weights
+from dfexplain.weights_writing import CARD_LIMITS
 from train.card_data import Subject
 
-__all__ = ["Slice", "Trained", "refresh", "results", "uncalibrated", "write"]
-
-# The heading before which an evaluation goes in a card that has none yet.
-_LIMITS = "\n## What it cannot see\n"
+__all__ = ["Slice", "Trained", "results", "uncalibrated", "write"]
 
 
 @dataclass(frozen=True)
@@ -167,8 +163,8 @@ def write(
     """The card in Markdown, with the Hub's front matter.
 
     `trained` is None for a checkpoint of another program. `slices` holds tables by their title,
-    `unscored` is the number of validation videos without a score. `refresh` puts an evaluation in
-    later.
+    `unscored` is the number of validation videos without a score. `weights_writing.refresh_card`
+    puts an evaluation in later.
     """
     tables = _slices(slices, subject.clips)
     unseen = "" if trained is None else "All numbers are on people who were not trained on. "
@@ -219,7 +215,7 @@ The calibration stands on {calibration.measured_on}
 probability at all.
 
 {evaluations.card_section(evaluation)}
-{_LIMITS}
+{CARD_LIMITS}
 Whole-image synthesis (a picture in which nobody was filmed), lip-sync of a single word, animation, voices, and edits
 outside of faces. {subject.cannot_see}
 
@@ -229,23 +225,6 @@ Code: {_commit()} when the weights were exported.
 {settings}"""
     head = _front_matter(config, calibration, subject).to_yaml()
     return str(ModelCard(f"---\n{head}\n---\n{body}"))
-
-
-def refresh(folder: str | Path) -> Weights:
-    """Bring the card of a weights folder up to its evaluation.json; the rest of it stays.
-
-    Raises the errors of `weights_folder.read`, and SettingError where the card cannot be written.
-    """
-    weights = weights_folder.read(Path(folder).expanduser())
-    card, fresh = weights.card, evaluations.card_section(weights.evaluation)
-    old = evaluations.section_of(card)
-    if old is not None:
-        card = card.replace(old, fresh)
-    elif _LIMITS in card:
-        card = card.replace(_LIMITS, f"\n{fresh}\n{_LIMITS}", 1)
-    else:
-        card = f"{card.rstrip()}\n\n{fresh}\n"
-    return weights_writing.record_card(folder, card)
 
 
 def _commit() -> str:

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfexplain.explain.truth import KnownForgeries
+
 __all__ = [
     "Localised",
     "best_iou",
@@ -37,9 +39,10 @@ CENTRE = 0.25
 
 @dataclass(frozen=True)
 class Localised:
-    """What N maps reach: the share of `hit` (N,) and, on the masks of other people, `elsewhere`
-    (N,); `iou` (N,) at each map's own best threshold; the share of heat `inside` (N,) the forged
-    part and `on_face` (N,), nan for a map without heat. All in 0..1."""
+    """What N maps reach: the share of `hit` (N,) and, on the masks of other people whose faces were
+    forged as widely, `elsewhere` (N,); `iou` (N,) at each map's own best threshold; the share of
+    heat `inside` (N,) the forged part and `on_face` (N,), nan for a map without heat. All in 0..1.
+    """
 
     hit: Floats
     elsewhere: Floats
@@ -90,35 +93,33 @@ def heat_inside(values: Array, masks: Masks) -> Floats:
     """The share of the heat (what is above 0) of maps (N, G, G) in the masks; nan without heat."""
     heat = np.maximum(values, 0.0).astype(np.float64)
     total = heat.sum(axis=(1, 2))
-    return np.divide(
-        (heat * masks).sum(axis=(1, 2)), total, out=np.full(len(heat), np.nan), where=total > 0
+    out = np.full(len(heat), np.nan)
+    np.divide((heat * masks).sum(axis=(1, 2)), total, out=out, where=total > 0)
+    return out
+
+
+def localise(values: Array, known: KnownForgeries) -> Localised:
+    """Hold maps (N, h, w) against what was forged in N crops."""
+    hits = pointing(values, known.masks)
+    alike = (known.people[:, None] != known.people) & (
+        known.off_centre[:, None] == known.off_centre
     )
-
-
-def localise(values: Array, masks: Masks, hulls: Masks, people: NDArray[np.generic]) -> Localised:
-    """Hold maps (N, h, w) against what was forged: `masks` (N, G, G), `hulls` the face's points."""
-    hits = pointing(values, masks)
-    stranger = people[:, None] != people[None, :]
-    elsewhere = (hits * stranger).sum(axis=1) / np.maximum(stranger.sum(axis=1), 1)
-    drawn = _enlarged(values, masks.shape[1])
+    elsewhere = (hits * alike).sum(axis=1) / np.maximum(alike.sum(axis=1), 1)
+    drawn = _enlarged(values, known.masks.shape[1])
     return Localised(
         np.diagonal(hits).copy(),
         elsewhere,
-        best_iou(drawn, masks),
-        heat_inside(drawn, masks),
-        heat_inside(drawn, hulls),
+        best_iou(drawn, known.masks),
+        heat_inside(drawn, known.masks),
+        heat_inside(drawn, known.hulls),
     )
 
 
-def random_localised(
-    shape: tuple[int, int], masks: Masks, hulls: Masks, people: NDArray[np.generic]
-) -> Localised:
+def random_localised(shape: tuple[int, int], known: KnownForgeries) -> Localised:
     """What maps of random numbers, `shape` (h, w) places large, reach: the mean of DRAWS."""
     rng = np.random.default_rng(SEED)
-    drawn = [
-        localise(rng.random((len(masks), *shape), np.float32), masks, hulls, people)
-        for _ in range(DRAWS)
-    ]
+    size = (len(known), *shape)
+    drawn = [localise(rng.random(size, np.float32), known) for _ in range(DRAWS)]
     means = (np.mean([getattr(d, item.name) for d in drawn], axis=0) for item in fields(Localised))
     return Localised(*means)
 

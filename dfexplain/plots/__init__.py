@@ -9,6 +9,7 @@ from dfexplain.plots.figures import (
     score_histogram,
     timeline,
 )
+from dfexplain.plots.heatmaps import pointing
 from dfexplain.plots.tables import (
     HistogramTable,
     LaneTable,
@@ -47,6 +48,7 @@ __all__ = [
     "figure_svg",
     "histogram_table",
     "operating_point",
+    "pointing",
     "real_scores",
     "reliability",
     "roc",

@@ -16,6 +16,8 @@ from dfexplain.structures.explanations import (
     RegionEvidence,
     RegionSpan,
 )
+from dfexplain.structures.heatmaps import HeatmapRecord
+from dfexplain.structures.neighbours import NeighbourIndex
 from dfexplain.structures.report import VideoReport
 from dfexplain.structures.scores import Coverage, Heatmap, Lane, Progress, Segment, TrackScores
 from dfexplain.structures.verdict import (
@@ -40,8 +42,10 @@ __all__ = [
     "Faithfulness",
     "Frame",
     "Heatmap",
+    "HeatmapRecord",
     "Lane",
     "Neighbour",
+    "NeighbourIndex",
     "Number",
     "Outcome",
     "Preview",

@@ -114,16 +114,16 @@ def folder(tmp_path: Path) -> Path:
 def test_refresh_puts_the_evaluation_into_the_card_and_leaves_the_rest(folder: Path) -> None:
     before = hub.load(folder).card
     weights_writing.record_evaluation(folder, small.evaluation())
-    first = card.refresh(folder)
+    first = weights_writing.refresh_card(folder)
     assert first.evaluation is not None
     section = evaluation.card_section(first.evaluation)
     assert first.card == before.replace(evaluation.card_section(None), section)
     assert first.card != before
     other = replace(small.evaluation(), measured_on="other crops")
     weights_writing.record_evaluation(folder, other)
-    second = card.refresh(folder)
+    second = weights_writing.refresh_card(folder)
     assert second.card == first.card.replace("made-up numbers", "other crops")
-    assert card.refresh(folder).card == second.card
+    assert weights_writing.refresh_card(folder).card == second.card
     check(folder)
 
 
@@ -137,4 +137,4 @@ def test_refresh_puts_the_evaluation_into_the_card_and_leaves_the_rest(folder: P
 def test_a_card_from_before_evaluations_gets_one(folder: Path, older: str, expected: str) -> None:
     weights_writing.record_card(folder, older)
     section = evaluation.card_section(None)
-    assert card.refresh(folder).card == expected.format(section)
+    assert weights_writing.refresh_card(folder).card == expected.format(section)

@@ -218,7 +218,7 @@ def _further(
 def _release(args: argparse.Namespace) -> None:
     """The release measurement: printed, written with --out, recorded with --record."""
     from dfexplain import hub, weights_writing
-    from train import card, portraits
+    from train import portraits
     from train.suite import measuring, written
 
     if args.members or args.against or args.robustness or args.gate or args.dashboard:
@@ -250,7 +250,7 @@ def _release(args: argparse.Namespace) -> None:
         print(f"{args.out}: evaluation.json and .md, tables/*.csv, videos.csv")
     if args.record:
         weights_writing.record_evaluation(weights.folder, measured.evaluation)
-        card.refresh(weights.folder)
+        weights_writing.refresh_card(weights.folder)
         print(f"{weights.folder}: evaluation.json and the card's tables")
 
 

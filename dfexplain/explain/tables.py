@@ -1,0 +1,191 @@
+"""The tables of a benchmark of heatmaps, the default method, and by how much it beats chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfexplain.evaluation import POINTING
+from dfexplain.explain.localisation import Localised
+from dfexplain.explain.methods import METHODS
+from dfexplain.explain.sanity import STAGES
+from dfexplain.explain.truth import KnownForgeries
+from dfexplain.intervals import mean_interval
+from dfexplain.structures import Cell, EvaluationTable, HeatmapRecord, Number
+
+__all__ = ["CENTRE", "RANDOM", "Results", "record"]
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Rows = NDArray[np.int64]
+
+# The rivals that know nothing of a crop.
+RANDOM, CENTRE = "random map", "middle of the crop"
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was measured on N known forgeries, of which the model has `found` (N,) some forged.
+
+    `localised` holds methods and rivals by name. `beats` says for each method on which of the crops
+    `faithful_rows` its map beats both rivals; `like` (stages, M) how like its maps are to those of
+    random weights on the crops `sane_rows` (M,).
+    """
+
+    known: KnownForgeries
+    found: Bools
+    localised: Mapping[str, Localised]
+    beats: Mapping[str, Floats]
+    faithful_rows: Rows
+    like: Mapping[str, Floats]
+    sane_rows: Rows
+
+    def number(self, values: Floats, rows: Bools, chance: Floats | None = None) -> Number:
+        """The mean of values (N,) over rows (N,), people drawn whole; nan is left out."""
+        rows = rows & ~np.isnan(values)
+        if not rows.any():
+            return Number(None, None, None, 0, None)
+        low, high = mean_interval(values[rows], self.known.people[rows])
+        by_chance = None if chance is None else float(chance[rows].mean())
+        return Number(float(values[rows].mean()), low, high, int(rows.sum()), by_chance)
+
+
+def record(results: Results, scales: Mapping[str, float]) -> HeatmapRecord:
+    """The record of all that was measured, not yet bound to weights."""
+    off = results.known.off_centre
+    hits = {name: found.hit[off] for name, found in results.localised.items()}
+    method = _default(hits)
+    rival = max((RANDOM, CENTRE), key=lambda name: hits[name].mean())
+    gains = hits[method] - hits[rival]
+    people = len(np.unique(results.known.people))
+    on = (
+        f"{len(off)} forged crops of {people} people who were not trained on, made by six recipes: "
+        f"one eye, mouth or half of the face in {off.sum()}, all of it in {(~off).sum()}; "
+        f"{results.found.sum()} of them have a score above 0. Not measured on genuine deepfakes."
+    )
+    return HeatmapRecord(
+        weights_sha256="",
+        measured_on=on,
+        method=method,
+        scales=dict(scales),
+        gain=float(gains.mean()),
+        gain_interval=mean_interval(gains, results.known.people[off], bounds=(-1.0, 1.0)),
+        tables=(_pointing(results), _overlap(results), _faithful(results), _sanity(results)),
+    )
+
+
+def _default(hits: Mapping[str, Floats]) -> str:
+    """The method that points best off the centre, of those that come with the score: every flagged
+    frame of a video is drawn by it."""
+    measured = [name for name in hits if name in METHODS]
+    quick = [name for name in measured if METHODS[name].passes == 1]
+    return max(quick or measured, key=lambda name: hits[name].mean())
+
+
+def _label(name: str) -> str:
+    return METHODS[name].label if name in METHODS else name
+
+
+def _pointing(results: Results) -> EvaluationTable:
+    known, off = results.known, results.known.off_centre
+    wanted = {
+        "off the centre": off,
+        "of these, found forged": off & results.found,
+        "one eye": known.part == "eye",
+        "mouth": known.part == "mouth",
+        "half of the face": known.part == "half",
+        "whole face": ~off,
+    }
+    rows: list[tuple[Cell, ...]] = []
+    for name, one in results.localised.items():
+        chance = one.elsewhere if name in METHODS else None
+        rows.append(
+            (_label(name), *(results.number(one.hit, where, chance) for where in wanted.values()))
+        )
+    return EvaluationTable(
+        POINTING,
+        "Where the heatmaps point",
+        "How often the highest place of a map lies in what was forged (pointing game). Chance is "
+        "how often the same maps hit what was forged in crops of other people, parts and whole "
+        "faces apart. The default method was chosen on these very crops, of those that come with "
+        "the score.",
+        ("map", *wanted),
+        tuple(rows),
+    )
+
+
+def _overlap(results: Results) -> EvaluationTable:
+    off = results.known.off_centre
+    area, face = (masks.mean(axis=(1, 2)) for masks in (results.known.masks, results.known.hulls))
+    every = np.ones(len(off), bool)
+    rows = [
+        (
+            _label(name),
+            results.number(one.iou, off),
+            results.number(one.iou, ~off),
+            results.number(one.inside, off, area),
+            results.number(one.inside, ~off, area),
+            results.number(one.on_face, every, face),
+        )
+        for name, one in results.localised.items()
+    ]
+    return EvaluationTable(
+        "overlap",
+        "How much of the heat lies in what was forged",
+        "Intersection over union at each map's own best threshold, and the share of the heat in "
+        "the forged part and on the face; maps without heat are left out of the shares. Chance is "
+        "the share of the crop that the part or the face takes.",
+        (
+            "map",
+            "IoU, off the centre",
+            "IoU, whole face",
+            "heat in the part, off the centre",
+            "heat in the part, whole face",
+            "heat on the face",
+        ),
+        tuple(rows),
+    )
+
+
+def _faithful(results: Results) -> EvaluationTable:
+    people = results.known.people[results.faithful_rows]
+    rows = tuple(
+        (
+            _label(name),
+            Number(float(hits.mean()), *mean_interval(hits, people), len(hits), 1 / 3),
+        )
+        for name, hits in results.beats.items()
+    )
+    return EvaluationTable(
+        "faithful",
+        "Whether the score hangs on where a map is hot",
+        "On how many of the crops found forged the score hangs more on the map's hottest places, "
+        "covered or shown alone, than on those of a random map and of the middle of the crop. "
+        "Chance is one in three.",
+        ("map", "beats both"),
+        rows,
+    )
+
+
+def _sanity(results: Results) -> EvaluationTable:
+    people = results.known.people[results.sane_rows]
+
+    def left(like: Floats) -> Number:
+        interval = mean_interval(like, people, bounds=(-1.0, 1.0))
+        return Number(float(like.mean()), *interval, len(like), 0.0)
+
+    rows: list[tuple[Cell, ...]] = [
+        (_label(name), *map(left, stages)) for name, stages in results.like.items()
+    ]
+    return EvaluationTable(
+        "sanity",
+        "What is left of the maps when the weights are made random",
+        "Rank correlation of a map with that of weights dealt anew, more and more of them from the "
+        "logit down, on crops found forged (Adebayo et al. 2018). 1 is the same map, 0 is nothing "
+        "of it; a map that stays does not hang on what was learnt.",
+        ("map", *STAGES),
+        tuple(rows),
+    )

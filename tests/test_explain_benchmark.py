@@ -1,0 +1,186 @@
+"""`dfexplain explain-benchmark`: every method against a known truth, and what is recorded (N20)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dfexplain import evaluation, hub, plots
+from dfexplain.__main__ import main
+from dfexplain.engine import Engine
+from dfexplain.errors import SettingError
+from dfexplain.explain import benchmark, truth
+from dfexplain.explain.faithfulness import cheap
+from dfexplain.explain.methods import METHODS
+from dfexplain.explain.truth import KnownForgeries
+from dfexplain.explain_commands import told
+from dfexplain.models import ModelConfig, build
+from dfexplain.structures import HeatmapRecord, Number
+from tests import planted
+from tests import small_weights as small
+
+METHODS_ASKED = ("grad_cam", "layer_cam", "eigen_cam")
+PATCH = 16
+
+
+def planted_truth() -> KnownForgeries:
+    """Grey crops in which a magenta patch is what was forged: in a corner, or in the middle."""
+    places = [(0, 0), (48, 0), (0, 48), (48, 48), (16, 0), (0, 16), (48, 16), (16, 48), (24, 24)]
+    crops, masks = [], []
+    for n, (left, top) in enumerate(places):
+        crops.append(planted.patched(left, top, seed=n, side=PATCH))
+        mask = np.zeros((64, 64), bool)
+        mask[top : top + PATCH, left : left + PATCH] = True
+        masks.append(mask.repeat(3, axis=0).repeat(3, axis=1)[::2, ::2])
+    part = np.array(["eye"] * 3 + ["mouth"] * 3 + ["half"] * 2 + ["hull"])
+    shown = np.stack(masks)
+    return KnownForgeries(np.stack(crops), shown, np.ones_like(shown), part, part, np.arange(9))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> hub.Weights:
+    given = {"heat_scale": 2.5, "card": "# A\n"}
+    folder = tmp_path_factory.mktemp("weights") / "planted"
+    return hub.save(folder, config=planted.CONFIG, state=planted.state(), **given)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def measured(weights: hub.Weights) -> HeatmapRecord:
+    return benchmark.measure(weights, METHODS_ASKED, known=planted_truth())
+
+
+def cells(record: HeatmapRecord, key: str) -> dict[str, dict[str, Number]]:
+    """A table by its rows' names and its columns."""
+    table = next(t for t in record.tables if t.key == key)
+    found = {}
+    for name, *row in table.rows:
+        assert all(isinstance(cell, Number) for cell in row)
+        found[str(name)] = dict(zip(table.columns[1:], row, strict=True))
+    return found  # type: ignore[return-value]
+
+
+def test_what_is_planted_is_found_and_beats_the_rivals(measured: HeatmapRecord) -> None:
+    found = cells(measured, evaluation.POINTING)
+    assert list(found) == ["Grad-CAM", "LayerCAM", "EigenCAM", "random map", "middle of the crop"]
+    for name in ("Grad-CAM", "LayerCAM"):
+        own = found[name]["off the centre"]
+        assert own.value == 1.0
+        assert own.n == 8
+        assert own.chance is not None
+        assert own.chance < 0.1
+    assert found["middle of the crop"]["off the centre"].value == 0.0
+    assert found["middle of the crop"]["whole face"].value == 1.0
+    rival = found["random map"]["off the centre"].value
+    assert rival is not None
+    assert measured.method == "grad_cam"
+    assert measured.gain == pytest.approx(1.0 - rival)
+    assert 0.5 < measured.gain_interval[0] <= measured.gain <= measured.gain_interval[1]
+    overlap = cells(measured, "overlap")
+    grad, random = (
+        overlap[name]["IoU, off the centre"].value for name in ("Grad-CAM", "random map")
+    )
+    assert grad is not None
+    assert random is not None
+    assert grad > 2 * random
+
+
+def test_scales_are_those_of_the_found_crops(measured: HeatmapRecord, weights: hub.Weights) -> None:
+    assert set(measured.scales) == set(METHODS_ASKED)
+    assert measured.scales["grad_cam"] == weights.heat_scale == 2.5
+    engine, known = Engine(weights.config, weights.state), planted_truth()
+    assert (engine.run(known.crops).logit > 0).all()
+    values = METHODS["layer_cam"].draw(engine, known.crops[:, None])
+    assert measured.scales["layer_cam"] == pytest.approx(np.percentile(np.abs(values), 99))
+
+
+def test_faithfulness_is_what_one_frame_is_told(
+    measured: HeatmapRecord, weights: hub.Weights
+) -> None:
+    engine, known = Engine(weights.config, weights.state), planted_truth()
+    for name, said in (("grad_cam", "Grad-CAM"), ("eigen_cam", "EigenCAM")):
+        signed, clips = METHODS[name].signed, known.crops[:, None]
+        values = METHODS[name].draw(engine, clips)[:, 0]
+        beats = [
+            cheap(engine, clip, 0, value, signed=signed).beats_chance
+            for clip, value in zip(clips, values, strict=True)
+        ]
+        assert cells(measured, "faithful")[said]["beats both"].value == pytest.approx(
+            np.mean(beats)
+        )
+
+
+def test_the_same_weights_give_the_same_record(
+    measured: HeatmapRecord, weights: hub.Weights
+) -> None:
+    again = benchmark.measure(weights, METHODS_ASKED, known=planted_truth())
+    assert evaluation.heatmaps_to_dict(again) == evaluation.heatmaps_to_dict(measured)
+    assert evaluation.heatmaps_from_dict(evaluation.heatmaps_to_dict(measured)) == measured
+
+
+def test_a_model_of_clips_is_shown_crops_that_stand_still(tmp_path: Path) -> None:
+    config = ModelConfig("pooled", "mobilenetv3_small_100", crop_px=64, clip_frames=2, embed_dim=16)
+    state = build(config).state_dict()
+    # All are called forged.
+    state["head.bias"] = torch.full_like(state["head.bias"], 9.0)
+    weights = hub.save(tmp_path / "clips", config=config, state=state, heat_scale=1.0, card="c")
+    found = benchmark.measure(weights, ("grad_cam",), known=planted_truth())
+    assert cells(found, evaluation.POINTING)["Grad-CAM"]["of these, found forged"].n == 8
+
+
+def test_what_cannot_be_measured_is_said(weights: hub.Weights, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"methods must be of .*but got 'mask_head'"):
+        benchmark.measure(weights, ("mask_head",), known=planted_truth())
+    real = planted_truth()
+    grey = KnownForgeries(**{**vars(real), "crops": np.full_like(real.crops, 120)})
+    with pytest.raises(SettingError, match="must find some of the forged crops, but found none"):
+        benchmark.measure(weights, ("grad_cam",), known=grey)
+
+
+def test_quick_methods_are_those_without_hundreds_of_passes(weights: hub.Weights) -> None:
+    engine = Engine(weights.config, weights.state)
+    quick = benchmark.chosen(engine, None)
+    assert "occlusion" in quick
+    assert not {"rise", "shap"} & set(quick)
+    assert {"rise", "shap"} <= set(benchmark.chosen(engine, ["all"]))
+    assert benchmark.chosen(engine, ["occlusion", "grad_cam"]) == ("grad_cam", "occlusion")
+
+
+def test_the_figure_shows_every_map_and_rival(measured: HeatmapRecord) -> None:
+    table = measured.tables[0]
+    figure = plots.pointing(table)
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == [row[0] for row in table.rows]
+    for ax, column in zip(figure.axes, ("off the centre", "whole face"), strict=True):
+        drawn = [bar.get_width() for bar in ax.patches]
+        at = table.columns.index(column)
+        assert drawn == [row[at].value for row in table.rows if isinstance(row[at], Number)]
+    assert plots.figure_png(figure)[:4] == b"\x89PNG"
+
+
+def test_the_command_prints_draws_and_records(
+    measured: HeatmapRecord,
+    weights: hub.Weights,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(truth, "read", lambda config: planted_truth())
+    folder = small.write(tmp_path / "planted", small.files_of(weights.folder))
+    run = ["explain-benchmark", "--weights", str(folder), "--methods", ",".join(METHODS_ASKED)]
+    run += ["--figure", str(tmp_path / "f.png")]
+    assert main(run) == 0
+    out = capsys.readouterr().out
+    assert all(line in out.splitlines() for line in told(measured))
+    assert (tmp_path / "f.png").read_bytes()[:4] == b"\x89PNG"
+    assert not (folder / "heatmaps.json").exists()
+    assert main([*run, "--record"]) == 0
+    recorded = hub.load(folder)
+    assert recorded.heatmaps is not None
+    assert recorded.heatmaps.weights_sha256 == recorded.info.sha256
+    assert recorded.heatmaps.tables == measured.tables
+    assert "The default method is `grad_cam`" in recorded.card
+    assert main([*run[:-1], str(tmp_path)]) == 2
+    assert "--figure must be a file that can be written" in capsys.readouterr().err
