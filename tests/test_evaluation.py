@@ -17,6 +17,7 @@ from dfexplain import evaluation, hub, weights_writing
 from dfexplain.errors import SettingError, WeightsRefused
 from dfexplain.structures import Evaluation, EvaluationTable, Number
 from tests import small_weights as small
+from train.suite import measuring
 
 SHA256 = "e" * 64
 
@@ -112,6 +113,24 @@ def test_a_measured_pointing_game_takes_its_place_in_the_card() -> None:
     text = evaluation.card_section(Evaluation(SHA256, "made up", (table,)))
     assert "### Pointing game" in text
     assert "The pointing game: not measured." not in text
+
+
+def test_what_was_measured_of_heatmaps_stands_for_the_pointing_game_of_the_evaluation(
+    tmp_path: Path,
+) -> None:
+    folder = small.publishable(tmp_path / "mine")
+    values = small.heatmaps(folder, 0.1, 0.05, 0.2)
+    record = evaluation.heatmaps_from_dict(values)
+    table = replace(record.tables[0], key=evaluation.POINTING, title="Newer")
+    record = replace(record, tables=(table,))
+    older = Evaluation(SHA256, "made up", (replace(table, title="Older"),))
+    text = evaluation.card_section(older, record)
+    assert "### Newer" in text
+    assert "### Older" not in text
+    assert "not measured." not in text
+    weights = weights_writing.record_heatmaps(folder, record)
+    assert measuring._pointing(weights.heatmaps) == table
+    assert "not measured" in str(measuring._pointing(None).rows)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from dfexplain.errors import SettingError
 from dfexplain.explain import localisation, truth
 from dfexplain.explain.localisation import best_iou, centre_maps, heat_inside, localise, pointing
 from dfexplain.models import ModelConfig
+from train.forgeries import RECIPES
+from train.portraits import split_of
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,8 @@ def test_every_forgery_changes_its_part_and_little_else() -> None:
     assert inside.min() >= 4.0
     assert (inside >= 3.9 * outside).all()
     assert len({(r["person"], r["part"]) for r in rows}) == len(rows)
+    assert {r["recipe"] for r in rows} == set(RECIPES)
+    assert {split_of(r["person"]) for r in rows} == {"test"}
 
 
 def test_material_that_is_missing_or_broken_is_said(tmp_path: Path) -> None:

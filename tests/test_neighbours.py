@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
 from dfexplain import hub
+from dfexplain.engine import Engine
 from dfexplain.errors import WeightsRefused
 from dfexplain.explain.neighbours import nearest
 from dfexplain.structures import NeighbourIndex
 from tests import small_weights as small
+from tests.train.faces import portraits
+from train import neighbours
+from train.material import PortraitMaterial, TableMaterial
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +91,24 @@ def test_an_index_that_is_odd_is_refused(
     spoilt = small.write(tmp_path / "x", files | {"neighbours.safetensors": data})
     with pytest.raises(WeightsRefused, match=rf"neighbours\.safetensors of x@local .*{says}"):
         hub.load(spoilt)
+
+
+def test_an_index_is_made_of_training_portraits_and_of_nothing_else() -> None:
+    engine = Engine(small.CONFIG, small.state())
+    people = portraits()
+    made = neighbours.index(engine, PortraitMaterial(people, people[:1]))
+    assert made is not None
+    assert made.labels.tolist() == [0] * len(people) + [1] * len(people)
+    assert made.features.shape == (len(made), engine.model.width)
+    crops = {label: c for c, label in PortraitMaterial(people, []).crops("train", small.CONFIG, 99)}
+    # Each crop is its own nearest neighbour, and looks like it.
+    found = nearest(made, engine.run(crops[1][:1]).features[0], 1)[0]
+    assert found.label == 1
+    assert found.likeness == pytest.approx(1.0, abs=1e-3)
+    small_one = cv2.resize(crops[1][0], (48, 48), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(found.thumbnail_rgb, small_one)
+    # Faces of research data sets stay where they are.
+    assert neighbours.index(engine, TableMaterial([], [], Path())) is None
 
 
 def test_an_index_of_other_weights_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""From a finished run to a weights folder: heatmap scale, reference features, calibration, card."""
+"""From a finished run to a weights folder: heatmap scale, reference features, neighbours,
+calibration, card."""
 
 from __future__ import annotations
 
@@ -19,9 +20,9 @@ from dfexplain.engine import Engine, EngineOutput
 from dfexplain.errors import SettingError
 from dfexplain.golden import golden_crops
 from dfexplain.models import ModelConfig
-from dfexplain.structures import Calibration
+from dfexplain.structures import Calibration, NeighbourIndex
 from dfexplain.weights_folder import OutOfDistribution, Weights
-from train import aggregation, card, evaluate, gate, scores
+from train import aggregation, card, evaluate, gate, neighbours, scores
 from train.checkpoints import load_checkpoint
 from train.convert import Converted
 from train.material import Material, PortraitMaterial, TableMaterial
@@ -135,7 +136,7 @@ def export(
         raise SettingError(
             f"--run must hold a checkpoint '{which}', but got '{run_dir}'. Run fit first."
         )
-    say("heatmap scale and reference features")
+    say("heatmap scale, reference features and neighbours")
     config = ModelConfig.from_dict(state["config"])
     engine = Engine(config, state["averaged"])
     parts = _Parts(
@@ -143,6 +144,7 @@ def export(
         state["averaged"],
         heat_scale(engine, material),
         gate.reference(engine, material),
+        neighbours.index(engine, material),
     )
     scored = _score(parts, material, workers)
     scores.write_videos(run_dir / "calibration_videos.csv", scored)
@@ -169,12 +171,12 @@ def export_checkpoint(
     """
     engine = Engine(checkpoint.config, checkpoint.state)
     if material is not None:
-        parts = _Parts(*checkpoint, heat_scale(engine, material), None)
+        parts = _Parts(*checkpoint, heat_scale(engine, material), None, None)
         scored = _score(parts, material, workers)
         return _write(parts, material, scored, out, target_fpr, None)
     evidence = engine.run(golden_crops(checkpoint.config.crop_px)).evidence
     scale = max(float(np.percentile(np.abs(evidence), 99)), LEAST_SCALE)
-    parts = _Parts(*checkpoint, scale, None)
+    parts = _Parts(*checkpoint, scale, None, None)
     return weights_writing.save(
         out, card=card.uncalibrated(checkpoint.config, source), **parts._asdict()
     )
@@ -187,6 +189,7 @@ class _Parts(NamedTuple):
     state: dict[str, Tensor]
     heat_scale: float
     out_of_distribution: OutOfDistribution | None
+    neighbours: NeighbourIndex | None
 
 
 def _score(parts: _Parts, material: Material, workers: int) -> list[ScoredVideo]:

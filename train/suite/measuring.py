@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from dfexplain.detector import Detector
 from dfexplain.evaluation import POINTING
 from dfexplain.hub import Weights
-from dfexplain.structures import Evaluation, EvaluationTable
+from dfexplain.structures import Evaluation, EvaluationTable, HeatmapRecord
 from train import gate_material, made_clips, portraits, scores
 from train.detecting import detect
 from train.scores import ScoredVideo
@@ -71,7 +71,7 @@ def measure(weights: Weights, data: Path | None, options: Options, bar: Bar) -> 
             measured_on += "; the labelled clips come last."
         else:
             measured_on += ". Not measured on genuine deepfakes."
-    tables.append(_pointing())
+    tables.append(_pointing(weights.heatmaps))
     return Measured(Evaluation(weights.info.sha256, measured_on, tuple(tables)), tuple(scored))
 
 
@@ -108,7 +108,11 @@ def _clips(weights: Weights, data: Path, options: Options, bar: Bar) -> list[Eva
     return labelled.tables(scored, weights.calibration, options.resamples)
 
 
-def _pointing() -> EvaluationTable:
+def _pointing(record: HeatmapRecord | None) -> EvaluationTable:
+    """The table that `dfexplain explain-benchmark --record` measured."""
+    for table in () if record is None else record.tables:
+        if table.key == POINTING:
+            return table
     return EvaluationTable(
         POINTING,
         "Where the heatmaps point",
