@@ -13,7 +13,10 @@ from dfexplain.structures import Cell, Evaluation, EvaluationTable, HeatmapRecor
 __all__ = [
     "CARD_END",
     "CARD_START",
+    "DEFAULT_MAP",
+    "LEFT",
     "NOT_MEASURED",
+    "ON_FACE",
     "POINTING",
     "beside",
     "card_section",
@@ -31,6 +34,10 @@ __all__ = [
 CARD_START, CARD_END = "<!-- evaluation -->", "<!-- /evaluation -->"
 # The key of the table that says how often a heatmap points at what was forged.
 POINTING = "pointing"
+# The key of the table of the default heatmap, and two of its rows.
+DEFAULT_MAP = "default"
+LEFT = "rank correlation that is left when all weights are made random"
+ON_FACE = "share of its heat on the face"
 NOT_MEASURED = "not measured"
 
 # What an evaluation of strangers may hold at most.

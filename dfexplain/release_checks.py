@@ -15,7 +15,7 @@ import yaml
 from dfexplain import evaluation, golden
 from dfexplain import weights_folder as layout
 from dfexplain.errors import HeatmapsAtChance, NotCalibrated, PushRefused
-from dfexplain.structures import Calibration
+from dfexplain.structures import Calibration, Number
 from dfexplain.weights_folder import Weights
 
 __all__ = ["METRICS", "check", "metrics_of", "stated"]
@@ -27,6 +27,9 @@ METRICS = {
     "false_positive_rate": "false positives at the threshold",
     "miss_rate": 'fakes called "no sign found"',
 }
+# More than so much rank correlation with the maps of random weights (Adebayo et al. 2018), or less
+# than so much of the heat that chance would lay on the face, and the maps show something else.
+MOST_LEFT, LEAST_ON_FACE = 0.5, 0.5
 _ROUND = 4
 _NO_VALUE = re.compile(r"|[-–—?.]+|n/?a|nan|none|null|tbd|unknown", re.IGNORECASE)
 _BAR = re.compile(r"(?<!\\)\|")
@@ -163,5 +166,23 @@ def _check_heatmaps(weights: Weights) -> list[str]:
             f"heatmaps must be better than random ones to be published, but got a gain of "
             f"{record.gain:.3f} (95 % interval {low:.3f} to {high:.3f}). Train further, or look at "
             "what the heatmaps show."
+        )
+    tables = (table for table in record.tables if table.key == evaluation.DEFAULT_MAP)
+    cells = {row[0]: row[1] for table in tables for row in table.rows}
+    left, face = (cells.get(name) for name in (evaluation.LEFT, evaluation.ON_FACE))
+    if isinstance(left, Number) and left.low is not None and left.low > MOST_LEFT:
+        raise HeatmapsAtChance(
+            "heatmaps must hang on what was learnt to be published, but those of random weights "
+            f"are as like them as {evaluation.in_words(left)}. Look at what the heatmaps show."
+        )
+    if (
+        isinstance(face, Number)
+        and face.high is not None
+        and face.chance is not None
+        and face.high < LEAST_ON_FACE * face.chance
+    ):
+        raise HeatmapsAtChance(
+            "heatmaps must not avoid the face to be published, but the share of their heat on it "
+            f"is {evaluation.in_words(face)}. Look at what the heatmaps show."
         )
     return []

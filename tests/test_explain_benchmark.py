@@ -87,6 +87,14 @@ def test_what_is_planted_is_found_and_beats_the_rivals(measured: HeatmapRecord) 
     assert grad > 2 * random
 
 
+def test_the_default_is_summed_up_for_the_card_and_the_push(measured: HeatmapRecord) -> None:
+    own = {name: row["value"] for name, row in cells(measured, evaluation.DEFAULT_MAP).items()}
+    for key, column in ((evaluation.POINTING, "off the centre"), ("overlap", "heat on the face")):
+        assert cells(measured, key)["Grad-CAM"][column] in own.values()
+    assert own[evaluation.LEFT] == cells(measured, "sanity")["Grad-CAM"]["all of it"]
+    assert own[evaluation.ON_FACE].value == own[evaluation.ON_FACE].chance == 1.0
+
+
 def test_scales_are_those_of_the_found_crops(measured: HeatmapRecord, weights: hub.Weights) -> None:
     assert set(measured.scales) == set(METHODS_ASKED)
     assert measured.scales["grad_cam"] == weights.heat_scale == 2.5

@@ -18,7 +18,7 @@ from dfexplain.errors import (
     WeightsRefused,
 )
 from dfexplain.release_checks import check
-from dfexplain.structures import HeatmapRecord
+from dfexplain.structures import EvaluationTable, HeatmapRecord, Number
 from tests import small_weights as small
 
 
@@ -85,6 +85,31 @@ def test_heatmaps_that_chance_reaches_are_not_published(copy: Path) -> None:
     weights_writing.record_heatmaps(copy, record(small.heatmaps(copy, 0.1, -0.01, 0.2)))
     weights_writing.refresh_card(copy)
     with pytest.raises(HeatmapsAtChance, match=r"gain of 0\.100 \(95 % interval -0\.010 to 0\.200"):
+        check(copy)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ((evaluation.LEFT, Number(0.8, 0.7, 0.9, 24, 0.0)), "must hang on what was learnt"),
+        ((evaluation.LEFT, Number(0.6, 0.4, 0.8, 24, 0.0)), ""),
+        ((evaluation.ON_FACE, Number(0.1, 0.05, 0.2, 288, 0.6)), "must not avoid the face"),
+        ((evaluation.ON_FACE, Number(0.4, 0.3, 0.5, 288, 0.6)), ""),
+        ((evaluation.LEFT, None), ""),
+    ],
+)
+def test_heatmaps_that_show_something_else_are_not_published(
+    copy: Path, row: tuple[str, Number | None], says: str
+) -> None:
+    name = evaluation.DEFAULT_MAP
+    table = EvaluationTable(name, "The default", "Made up.", ("measure", "value"), (row,))
+    made = replace(record(small.heatmaps(copy, 0.1, 0.05, 0.2)), tables=(table,))
+    weights_writing.record_heatmaps(copy, made)
+    weights_writing.refresh_card(copy)
+    if not says:
+        check(copy)
+        return
+    with pytest.raises(HeatmapsAtChance, match=says):
         check(copy)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfexplain.evaluation import POINTING
+from dfexplain.evaluation import DEFAULT_MAP, LEFT, ON_FACE, POINTING
 from dfexplain.explain.localisation import Localised
 from dfexplain.explain.methods import METHODS
 from dfexplain.explain.sanity import STAGES
@@ -73,7 +73,13 @@ def record(results: Results, scales: Mapping[str, float]) -> HeatmapRecord:
         scales=dict(scales),
         gain=float(gains.mean()),
         gain_interval=mean_interval(gains, results.known.people[off], bounds=(-1.0, 1.0)),
-        tables=(_pointing(results), _overlap(results), _faithful(results), _sanity(results)),
+        tables=(
+            _pointing(results),
+            _overlap(results),
+            _faithful(results),
+            _sanity(results),
+            _default_map(results, method),
+        ),
     )
 
 
@@ -117,6 +123,30 @@ def _pointing(results: Results) -> EvaluationTable:
     )
 
 
+def _default_map(results: Results, method: str) -> EvaluationTable:
+    own, off = results.localised[method], results.known.off_centre
+    face = results.known.hulls.mean(axis=(1, 2))
+    like = results.like.get(method)
+    rows: tuple[tuple[Cell, ...], ...] = (
+        ("points at what was forged, off the centre", results.number(own.hit, off, own.elsewhere)),
+        (
+            "points at what was forged, off the centre, where found forged",
+            results.number(own.hit, off & results.found, own.elsewhere),
+        ),
+        ("beats a random map and the middle of the crop", _beats(results, method)),
+        (LEFT, None if like is None else _left(results, like[-1])),
+        (ON_FACE, results.number(own.on_face, np.ones(len(off), bool), face)),
+    )
+    return EvaluationTable(
+        DEFAULT_MAP,
+        "What the default map is worth",
+        f"{_label(method)}, from the tables above. Of the rank correlation 0 would be nothing, and "
+        "weights of whose map half is left, or whose heat avoids the face, are not published.",
+        ("measure", "value"),
+        rows,
+    )
+
+
 def _overlap(results: Results) -> EvaluationTable:
     off = results.known.off_centre
     area, face = (masks.mean(axis=(1, 2)) for masks in (results.known.masks, results.known.hulls))
@@ -150,15 +180,20 @@ def _overlap(results: Results) -> EvaluationTable:
     )
 
 
-def _faithful(results: Results) -> EvaluationTable:
+def _beats(results: Results, name: str) -> Number:
+    hits = results.beats[name]
     people = results.known.people[results.faithful_rows]
-    rows = tuple(
-        (
-            _label(name),
-            Number(float(hits.mean()), *mean_interval(hits, people), len(hits), 1 / 3),
-        )
-        for name, hits in results.beats.items()
-    )
+    return Number(float(hits.mean()), *mean_interval(hits, people), len(hits), 1 / 3)
+
+
+def _left(results: Results, like: Floats) -> Number:
+    people = results.known.people[results.sane_rows]
+    interval = mean_interval(like, people, bounds=(-1.0, 1.0))
+    return Number(float(like.mean()), *interval, len(like), 0.0)
+
+
+def _faithful(results: Results) -> EvaluationTable:
+    rows = tuple((_label(name), _beats(results, name)) for name in results.beats)
     return EvaluationTable(
         "faithful",
         "Whether the score hangs on where a map is hot",
@@ -171,14 +206,9 @@ def _faithful(results: Results) -> EvaluationTable:
 
 
 def _sanity(results: Results) -> EvaluationTable:
-    people = results.known.people[results.sane_rows]
-
-    def left(like: Floats) -> Number:
-        interval = mean_interval(like, people, bounds=(-1.0, 1.0))
-        return Number(float(like.mean()), *interval, len(like), 0.0)
-
     rows: list[tuple[Cell, ...]] = [
-        (_label(name), *map(left, stages)) for name, stages in results.like.items()
+        (_label(name), *(_left(results, like) for like in stages))
+        for name, stages in results.like.items()
     ]
     return EvaluationTable(
         "sanity",
