@@ -99,7 +99,7 @@ def dfexplain(clip: Path, weights: str | None) -> Callable[[int], int]:
         drawn = 0
         for lane in report.lanes:
             for row in range(len(lane)):
-                heat = explain.lane_heatmap(lane, row, report.heat_scale)
+                heat = explain.lane_heatmap(report, lane, row)
                 explain.overlay(decode(lane.scores.crops_jpeg[row]), heat)
                 view = previews[float(lane.track.time_s[row])]
                 box = lane.track.box_xyxy[row] * np.float32(view.scale)

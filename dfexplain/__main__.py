@@ -10,8 +10,9 @@ import glob
 import math
 import os
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -29,6 +30,9 @@ DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 _ANALYZE = """\
 Score videos and write a report of each into a folder. One line a video is printed at the end:
 the verdict, p with its band (or a score that is not calibrated), and the flagged spans."""
+_EXPLAIN = """\
+As analyze, and asks of the frames that a report shows why they got their scores: the map, whether
+it beats chance, and what each region of the face is worth. What is printed is the same."""
 _BENCHMARK = """\
 Hold heatmaps against forged crops of which it is known where they are forged: pointing game,
 overlap, faithfulness, and what is left of them when the weights are made random. It needs a
@@ -82,31 +86,19 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"dfexplain {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    analyze = commands.add_parser(
-        "analyze",
-        help="score videos and write reports",
-        description=_ANALYZE,
-        epilog=_EXIT,
-        formatter_class=_Layout,
-    )
-    analyze.add_argument("videos", nargs="+", metavar="VIDEO", help="a video file")
-    analyze.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="folder for the reports"
-    )
-    _add_weights(analyze)
-    sampling = analyze.add_mutually_exclusive_group()
-    sampling.add_argument(
-        "--frames", type=_whole, metavar="N", help="look at N frames spread over the file (32)"
-    )
-    sampling.add_argument("--fps", type=_rate, metavar="F", help="look at F frames a second")
-    sampling.add_argument("--every", type=_whole, metavar="K", help="look at every K-th frame")
-    analyze.add_argument(
-        "--format",
-        default="json,csv,html",
-        metavar="LIST",
-        help="what to write, separated by commas: json, csv, html (all three)",
-    )
-    analyze.set_defaults(run=_run_analyze)
+    for name, said, text in (
+        ("analyze", "score videos and write reports", _ANALYZE),
+        ("explain", "score videos and say why, frame by frame", _EXPLAIN),
+    ):
+        command = commands.add_parser(
+            name, help=said, description=text, epilog=_EXIT, formatter_class=_Layout
+        )
+        _add_analysis(command)
+        command.set_defaults(run=_run_analyze, explained=name == "explain", method=None)
+        if name == "explain":
+            command.add_argument(
+                "--method", metavar="M", help="how to draw the maps (the default of the weights)"
+            )
 
     weights = commands.add_parser(
         "weights",
@@ -147,6 +139,24 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_analysis(to: argparse.ArgumentParser) -> None:
+    to.add_argument("videos", nargs="+", metavar="VIDEO", help="a video file")
+    to.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the reports")
+    _add_weights(to)
+    sampling = to.add_mutually_exclusive_group()
+    sampling.add_argument(
+        "--frames", type=_whole, metavar="N", help="look at N frames spread over the file (32)"
+    )
+    sampling.add_argument("--fps", type=_rate, metavar="F", help="look at F frames a second")
+    sampling.add_argument("--every", type=_whole, metavar="K", help="look at every K-th frame")
+    to.add_argument(
+        "--format",
+        default="json,csv,html",
+        metavar="LIST",
+        help="what to write, separated by commas: json, csv, html (all three)",
+    )
+
+
 def _add_weights(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--weights",
@@ -179,11 +189,19 @@ def _complain(error: DfExplainError, file: str | None = None) -> None:
     print(f"error[{error.code}]: {where}{error}", file=sys.stderr)
 
 
-def _detector(spec: str | None) -> Detector:
+def _tools(
+    arguments: argparse.Namespace,
+) -> tuple[Detector, Callable[[VideoReport], VideoReport]]:
+    """The detector, and what is to be done with a report before it is written."""
     from dfexplain import hub
     from dfexplain.detector import Detector
 
-    return Detector(hub.load(spec))
+    weights = hub.load(arguments.weights)
+    if not arguments.explained:
+        return Detector(weights), lambda found: found
+    from dfexplain.explain_commands import explained, explainer_of
+
+    return Detector(weights), partial(explained, explainer_of(weights, arguments.method))
 
 
 def _expanded(videos: Sequence[str]) -> list[str]:
@@ -217,7 +235,7 @@ def _run_analyze(arguments: argparse.Namespace) -> int:
     formats = arguments.format.split(",")
     report.check_formats(formats)
     report.make_folder(arguments.out)
-    detector = _detector(arguments.weights)
+    detector, explain = _tools(arguments)
     status = DONE
     lines: list[str] = []
     try:
@@ -229,7 +247,7 @@ def _run_analyze(arguments: argparse.Namespace) -> int:
                 _complain(error, words.plain(path))
                 status = BAD_INPUT
                 continue
-            report.write(found, arguments.out, formats)
+            report.write(explain(found), arguments.out, formats)
             lines.append(report.one_line(found))
     finally:
         for line in lines:
@@ -262,36 +280,9 @@ def _analyzed(detector: Detector, path: str, sampling: Sampling, name: str) -> V
 
 
 def _run_weights(arguments: argparse.Namespace) -> int:
-    from dfexplain import evaluation, hub
-    from dfexplain.report import words
+    from dfexplain.weights_command import told
 
-    weights = hub.load(arguments.weights)
-    info, calibration, measured = weights.info, weights.calibration, weights.evaluation
-    facts = [
-        ("name", info.name),
-        ("revision", info.revision),
-        ("sha256", info.sha256),
-        ("folder", str(weights.folder)),
-        ("model", info.architecture),
-        ("crop", f"{info.crop_px} px, margin {words.share(info.crop_margin)}"),
-        ("heat scale", f"{weights.heat_scale:.3g} logits"),
-    ]
-    if calibration is None:
-        facts.append(("calibration", "none: scores are not probabilities"))
-    else:
-        low, high = calibration.ece_interval
-        facts += [
-            ("calibration", words.operating_point(calibration)),
-            ("", f"ECE {calibration.ece:.2f} ({low:.2f} to {high:.2f}), "
-                 f"measured on {calibration.measured_on}"),
-        ]  # fmt: skip
-    facts.append(
-        ("evaluation", measured.measured_on if measured else f"none: {weights.unevaluated_because}")
-    )
-    for name, value in facts:
-        print(f"{name:<12} {words.plain(value)}")
-    for table in measured.tables if measured else ():
-        print("", *evaluation.lines(table), sep="\n")
+    print(*told(arguments.weights), sep="\n")
     return DONE
 
 

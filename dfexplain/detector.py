@@ -85,6 +85,15 @@ def _chunks(events: Iterator[Frame | None]) -> Iterator[list[Frame] | None]:
         yield chunk
 
 
+def _drawn(weights: Weights) -> tuple[str, float]:
+    """Which of the two maps that come with a score is drawn, and its scale: that of the mask head
+    where it was measured to be the better one."""
+    record = weights.heatmaps
+    if record is not None and record.method == "mask_head" and weights.config.mask_head:
+        return record.method, record.scales[record.method]
+    return "grad_cam", weights.heat_scale
+
+
 class _Scored:
     """The scores of one track so far, row by row as the tracker yields them.
 
@@ -211,6 +220,7 @@ class Detector:
                 lane, self.weights.calibration.threshold, self.weights.calibration
             )
         ]
+        heat_method, heat_scale = _drawn(self.weights)
         total = time.perf_counter() - clock["start"]
         yield VideoReport(
             info=info,
@@ -223,7 +233,8 @@ class Detector:
             lanes=tuple(found) if analysable else (),
             cuts_s=tracks.cuts_s,
             previews=tuple(previews),
-            heat_scale=self.weights.heat_scale,
+            heat_method=heat_method,
+            heat_scale=heat_scale,
             notes=tuple(notes),
             not_checked=NOT_CHECKED,
             run_times_s={

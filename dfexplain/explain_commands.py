@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from dfexplain import evaluation, hub, plots, report, weights_writing
@@ -12,7 +13,15 @@ from dfexplain.explain import benchmark
 from dfexplain.explain.explainer import Explainer
 from dfexplain.structures import HeatmapRecord, VideoReport
 
-__all__ = ["explain_benchmark", "explained", "told"]
+__all__ = ["Asked", "explain_benchmark", "explained", "explainer_of", "told"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An explainer and the method that it is to draw by."""
+
+    explainer: Explainer
+    method: str
 
 
 def told(record: HeatmapRecord) -> list[str]:
@@ -66,12 +75,18 @@ def explain_benchmark(
         print(f"{weights.folder}: heatmaps.json and the card's tables")
 
 
-def explained(explainer: Explainer, found: VideoReport, method: str | None) -> VideoReport:
+def explainer_of(weights: hub.Weights, method: str | None) -> Asked:
+    """What `explained` asks. Raises SettingError for a method that the weights do not have."""
+    explainer = Explainer(weights)
+    return Asked(explainer, explainer.checked(method))
+
+
+def explained(asked: Asked, found: VideoReport) -> VideoReport:
     """The report with the explanations of the frames that its page shows, and which region of each
-    face carries the evidence when. Raises SettingError for a method that the weights do not have.
-    """
+    face carries the evidence when."""
+    explainer = asked.explainer
     answers = [
-        explainer.explain(found, shown.lane, shown.row, method)
+        explainer.explain(found, shown.lane, shown.row, asked.method)
         for shown in report.shown_frames(found)
     ]
     spans = [span for lane in found.lanes for span in explainer.spans(found, lane)]

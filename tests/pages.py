@@ -19,7 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,10 +29,10 @@ import numpy as np
 from dfexplain import ui, video
 from dfexplain.errors import HubUnavailable, NotAVideo, WeightsNotFound
 from dfexplain.hub import Weights
-from dfexplain.models import ModelConfig
 from dfexplain.structures import Progress, Sampling, VideoReport
 from dfexplain.ui.services import Services
-from tests.calibrations import make_calibration, make_evaluation, make_weights
+from tests import planted
+from tests.calibrations import CROP_PX, MARGIN, make_calibration, make_evaluation, make_weights
 from tests.reports import REPORTS
 
 __all__ = ["SLOW", "Drawn", "drawn_weights", "in_loop", "served", "write_clip", "write_examples"]
@@ -45,12 +45,13 @@ CARD = "---\nlicense: apache-2.0\n---\n# Drawn weights\n\nThey score drawn faces
 
 
 def drawn_weights(calibrated: bool = True) -> Weights:
-    """Weights without a model, for a page whose detector is replaced."""
+    """Weights of a page whose detector is replaced; they explain by a model that looks for
+    magenta."""
     info = make_weights(calibrated)
     return Weights(
         info=info,
-        config=ModelConfig(),
-        state={},
+        config=replace(planted.CONFIG, crop_px=CROP_PX, crop_margin=MARGIN),
+        state=planted.state(),
         heat_scale=REPORTS["two_faces"]().heat_scale,
         calibration=make_calibration(info.sha256) if calibrated else None,
         out_of_distribution=None,

@@ -42,6 +42,7 @@ from tests.drawing import (
     room,
     within,
 )
+from tests.explained import with_explanations
 
 __all__ = ["REPORTS", "Person", "make_calibration", "make_report", "make_weights", "renamed"]
 
@@ -215,6 +216,11 @@ def two_faces() -> VideoReport:
     return make_report((left, RIGHT), Outcome.FAKE, file="two people.mp4", cuts_s=(6.0,))
 
 
+def explained() -> VideoReport:
+    """Two faces, of whose open frames one map beats chance and one does not."""
+    return with_explanations(two_faces())
+
+
 def renamed(made: VideoReport, file: str, sha256: str | None = None) -> VideoReport:
     """The report as if its file had another name, or other bytes."""
     info = dataclasses.replace(made.info, file=file, sha256=sha256 or made.info.sha256)
@@ -307,6 +313,7 @@ REPORTS: dict[str, Callable[[], VideoReport]] = {
     maker.__name__: functools.cache(maker)
     for maker in (
         two_faces,
+        explained,
         untouched,
         in_band,
         out_of_distribution,

@@ -26,7 +26,7 @@ RANKS = {
     "untrusted weights_folder weights_writing",
     3: "detector explain lanes",
     4: "plots report",
-    5: "__main__ explain_commands ui",
+    5: "__main__ explain_commands ui weights_command",
 }
 RANK = {room: rank for rank, rooms in RANKS.items() for room in rooms.split()}
 

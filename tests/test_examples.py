@@ -87,7 +87,7 @@ def test_overlays_light_up_where_the_forgery_is_and_stay_blank_elsewhere(name: s
         lane = lane_of(report, person["centre_x_px"])
         start, end = person["forged_s"] or (-1.0, -1.0)
         for row, time_s in enumerate(lane.track.time_s):
-            heat = explain.lane_heatmap(lane, row, report.heat_scale)
+            heat = explain.lane_heatmap(report, lane, row)
             share = float(np.clip(heat.values / heat.scale, 0, 1).mean())
             (inside if start <= time_s < end else outside).append(share)
     if inside:

@@ -71,6 +71,20 @@ def test_the_schema_refuses_what_a_report_must_not_say(
     assert not validator.is_valid(document_)
 
 
+def test_json_holds_the_explanations() -> None:
+    made = REPORTS["explained"]()
+    read = json.loads(report.to_json(made))
+    assert read["heatmaps"] == {"method": "grad_cam", "scale": round(made.heat_scale, 6)}
+    assert len(read["explanations"]) == len(made.explanations) > 1
+    for told, found in zip(read["explanations"], made.explanations, strict=True):
+        np.testing.assert_allclose(told["heatmap"], found.heatmap.values, atol=1e-6)
+        assert told["faithfulness"]["beats_chance"] is (found.row % 2 == 0)
+        assert [part["region"] for part in told["regions"]] == [r.name for r in found.regions]
+        assert told["neighbours"] == [{"forged": True, "likeness": 0.93}]
+    assert read["region_spans"][0]["region"] == "mouth"
+    assert json.loads(report.to_json(REPORTS["two_faces"]()))["explanations"] == []
+
+
 def test_json_holds_the_numbers_of_the_report() -> None:
     made = REPORTS["two_faces"]()
     read = json.loads(report.to_json(made))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import html as html_module
 import re
 from html.parser import HTMLParser
 
@@ -12,7 +13,7 @@ import pytest
 
 from dfexplain import explain, report
 from dfexplain.report import page, words
-from dfexplain.structures import Calibration, Outcome
+from dfexplain.structures import Calibration, Outcome, VideoReport
 from tests.reports import REPORTS, Person, make_report, renamed
 
 CASES = sorted(REPORTS)
@@ -183,7 +184,9 @@ def test_overlays_are_drawn_on_the_report_s_one_scale(monkeypatch: pytest.Monkey
     scales = []
     real = explain.overlay
     monkeypatch.setattr(
-        explain, "overlay", lambda crop, heat: (scales.append(heat.scale), real(crop, heat))[1]
+        explain,
+        "overlay",
+        lambda crop, heat, **how: (scales.append(heat.scale), real(crop, heat, **how))[1],
     )
     report.to_html(made)
     assert scales == [made.heat_scale] * len(page.shown_frames(made))
@@ -206,3 +209,31 @@ def test_hostile_texts_stay_texts() -> None:
     assert parsed.scripts == []
     assert parsed.fetched == []
     assert evil in parsed.words
+
+
+def test_explained_frames_say_what_their_maps_are_worth() -> None:
+    made = REPORTS["explained"]()
+    text = html_module.unescape(html_of("explained"))
+    assert made.calibration is not None
+    for found in made.explanations:
+        assert found.faithfulness is not None
+        assert words.faithfulness(found.faithfulness) in text
+    last = made.explanations[0].regions[-1]
+    said = words.covering(
+        last.name, made.explanations[0].logit, last.covered_logit, made.calibration
+    )
+    assert said in text
+    won = sum(f.faithfulness.beats_chance for f in made.explanations if f.faithfulness)
+    assert 0 < won < len(made.explanations)
+    assert f"on {won} of {len(made.explanations)} flagged frames" in text
+    assert "mouth 0:03.2" in text
+    # A map that loses has no colour left.
+    plain = REPORTS["two_faces"]()
+    drawn = {f.row: overlays(made)[f.row] == overlays(plain)[f.row] for f in made.explanations}
+    assert drawn == {f.row: bool(f.faithfulness.beats_chance) for f in made.explanations
+                     if f.faithfulness}  # fmt: skip
+
+
+def overlays(made: VideoReport) -> dict[int, object]:
+    """The drawn crop of each shown frame, by its row."""
+    return {s.row: page._frame(made, s)["overlay"] for s in page.shown_frames(made)}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain.faces import face_square
-from dfexplain.structures import Heatmap, Lane
+from dfexplain.structures import Heatmap, Lane, VideoReport
 
 __all__ = [
     "FAKE_RGB",
@@ -28,13 +28,17 @@ Array = NDArray[np.float32]
 
 FAKE_RGB = (230, 97, 0)
 REAL_RGB = (33, 102, 172)
+GREY_RGB = (128, 128, 128)
 # Full evidence covers this share of the picture below: the face must stay visible.
 OPACITY = 0.72
 
 
-def lane_heatmap(lane: Lane, row: int, scale: float) -> Heatmap:
-    """The map of one frame of a lane, in logits; `scale` is the weights' `heat_scale`."""
-    return Heatmap(lane.scores.evidence[row], scale, "Grad-CAM")
+def lane_heatmap(report: VideoReport, lane: Lane, row: int) -> Heatmap:
+    """The map of one frame that came with its score: by the mask head where these weights' heatmaps
+    are drawn by it, else Grad-CAM."""
+    if report.heat_method == "mask_head" and lane.scores.mask is not None:
+        return Heatmap(lane.scores.mask[row], report.heat_scale, "Mask head")
+    return Heatmap(lane.scores.evidence[row], report.heat_scale, "Grad-CAM")
 
 
 def _strength(values: Array, scale: float, signed: bool) -> Array:
@@ -42,19 +46,23 @@ def _strength(values: Array, scale: float, signed: bool) -> Array:
     return np.asarray(np.clip(values / scale, -1.0 if signed else 0.0, 1.0), np.float32)
 
 
-def _paint(rgb: Image, strength: Array) -> Image:
+def _paint(rgb: Image, strength: Array, grey: bool = False) -> Image:
     alpha = (np.abs(strength) * OPACITY)[..., None]
+    fake, real = (GREY_RGB, GREY_RGB) if grey else (FAKE_RGB, REAL_RGB)
     colour = np.where(
-        strength[..., None] >= 0, np.array(FAKE_RGB, np.float32), np.array(REAL_RGB, np.float32)
+        strength[..., None] >= 0, np.array(fake, np.float32), np.array(real, np.float32)
     )
     return np.asarray(np.round(rgb * (1.0 - alpha) + colour * alpha), np.uint8)
 
 
-def overlay(crop_rgb: Image, heatmap: Heatmap, *, signed: bool = False) -> Image:
-    """Draw a map over its crop (S, S, 3): orange toward fake and, if `signed`, blue toward real."""
+def overlay(
+    crop_rgb: Image, heatmap: Heatmap, *, signed: bool = False, grey: bool = False
+) -> Image:
+    """Draw a map over its crop (S, S, 3): orange toward fake and, if `signed`, blue toward real;
+    `grey` without colour, for a map that does no better than chance."""
     size = crop_rgb.shape[1::-1]
     values = cv2.resize(heatmap.values, size, interpolation=cv2.INTER_LINEAR)
-    return _paint(crop_rgb, _strength(values, heatmap.scale, signed))
+    return _paint(crop_rgb, _strength(values, heatmap.scale, signed), grey)
 
 
 def overlay_frame(
@@ -64,11 +72,12 @@ def overlay_frame(
     margin: float,
     *,
     signed: bool = False,
+    grey: bool = False,
 ) -> Image:
     """Draw a map over its place in a frame (H, W, 3), with the face's box.
 
     `box_xyxy` is in pixels of this picture (a preview's box is the report's times its scale),
-    `margin` the crop margin of the weights.
+    `margin` the crop margin of the weights; `grey` as in `overlay`.
     """
     left, top, side = face_square(box_xyxy, margin)
     height, width = frame_rgb.shape[:2]
@@ -77,7 +86,9 @@ def overlay_frame(
     if x1 > x0 and y1 > y0:
         values = cv2.resize(heatmap.values, (side, side), interpolation=cv2.INTER_LINEAR)
         values = values[y0 - top : y1 - top, x0 - left : x1 - left]
-        out[y0:y1, x0:x1] = _paint(out[y0:y1, x0:x1], _strength(values, heatmap.scale, signed))
+        out[y0:y1, x0:x1] = _paint(
+            out[y0:y1, x0:x1], _strength(values, heatmap.scale, signed), grey
+        )
     corners = [round(float(v)) for v in box_xyxy]
     thick = max(1, round(max(height, width) / 400))
     cv2.rectangle(out, corners[:2], corners[2:], (255, 255, 255), thick + 2, cv2.LINE_AA)

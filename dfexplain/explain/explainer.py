@@ -109,7 +109,7 @@ class Explainer:
         call gives the same answer. Raises SettingError for a report of other weights, a row that
         the lane lacks, and a method that is not in `scales`.
         """
-        name = self._method(method)
+        name = self.checked(method)
         clip, frame = self._clip(report, lane, row)
         size = clip.shape[1]
         # Which way the report's score points; that of the stored crop is not known yet.
@@ -162,7 +162,7 @@ class Explainer:
         `how` is one of `cover.HOW`. For models of clips the same places of all frames of the clip
         are covered. Raises SettingError as `explain`, and for a mask that does not fit the crop.
         """
-        name = self._method(method)
+        name = self.checked(method)
         clip, frame = self._clip(report, lane, row)
         changed = np.concatenate([clip[None], variants(clip, np.asarray(mask)[None], how)])
         with self._lock:
@@ -176,7 +176,9 @@ class Explainer:
         config = self.weights.config
         return face.spans(lane, report.segments, config.crop_margin, config.crop_px)
 
-    def _method(self, method: str | None) -> str:
+    def checked(self, method: str | None) -> str:
+        """The name of a method that these weights have, the default for None. Raises SettingError
+        for any other."""
         name = self.default if method is None else method
         if name not in self.scales:
             raise SettingError(

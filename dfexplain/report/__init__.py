@@ -2,7 +2,7 @@
 
 from dfexplain.report.document import SCHEMA_VERSION, run_json, to_json
 from dfexplain.report.files import FORMATS, check_formats, make_folder, safe_stem, write
-from dfexplain.report.page import to_html
+from dfexplain.report.page import shown_frames, to_html
 from dfexplain.report.table import frames_csv
 from dfexplain.report.words import one_line
 
@@ -15,6 +15,7 @@ __all__ = [
     "one_line",
     "run_json",
     "safe_stem",
+    "shown_frames",
     "to_html",
     "to_json",
     "write",

@@ -15,6 +15,7 @@ from importlib import metadata
 from typing import Any
 
 from dfexplain import __version__, aggregate
+from dfexplain.report import explained
 from dfexplain.structures import Calibration, Lane, Outcome, Sampling, Segment, VideoReport
 
 __all__ = [
@@ -162,6 +163,8 @@ def to_json(report: VideoReport) -> str:
             "frame_count": info.frame_count,
         },
         "cuts_s": [rounded(cut) for cut in report.cuts_s],
+        "heatmaps": {"method": report.heat_method, "scale": rounded(report.heat_scale)},
+        **explained.to_dicts(report),
         "notes": list(report.notes),
         "not_checked": list(report.not_checked),
     }

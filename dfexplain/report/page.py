@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from dfexplain import __version__, explain, plots
 from dfexplain.report import words
 from dfexplain.report.document import file_name, shows_probability
+from dfexplain.report.explained import explanation_of, in_words
 from dfexplain.structures import Lane, Outcome, Preview, Sampling, VideoReport
 
 __all__ = ["Shown", "shown_frames", "to_html"]
@@ -105,15 +106,19 @@ def _frame(report: VideoReport, shown: Shown) -> dict[str, object]:
     """The pictures and the caption of one shown frame, for the template."""
     lane, row = shown.lane, shown.row
     track, time_s = lane.track, float(lane.track.time_s[row])
-    heatmap = explain.lane_heatmap(lane, row, report.heat_scale)
+    found = explanation_of(report, lane.track_id, row)
+    heatmap = explain.lane_heatmap(report, lane, row) if found is None else found.heatmap
+    test = None if found is None else found.faithfulness
+    grey = test is not None and not test.beats_chance
     crop = lane.scores.crops_jpeg[row]
     preview = _preview_at(report, time_s)
     whole = None
     if preview is not None:
         box = track.box_xyxy[row] * preview.scale
         margin = report.weights.crop_margin
-        picture = explain.overlay_frame(_decode(preview.jpeg), box, heatmap, margin)
+        picture = explain.overlay_frame(_decode(preview.jpeg), box, heatmap, margin, grey=grey)
         whole = _encode_uri(picture)
+    scale = report.calibration if shows_probability(report) else None
     value = f"logit {lane.scores.logit[row]:.2f}"
     if shows_probability(report) and lane.p_fake is not None:
         value = f"p {lane.p_fake[row]:.2f} on the scale of the video, {value}"
@@ -123,9 +128,21 @@ def _frame(report: VideoReport, shown: Shown) -> dict[str, object]:
         "value": value,
         "flagged": shown.flagged,
         "crop": _jpeg_uri(crop),
-        "overlay": _encode_uri(explain.overlay(_decode(crop), heatmap)),
+        "overlay": _encode_uri(explain.overlay(_decode(crop), heatmap, grey=grey)),
+        "said": [] if found is None else in_words(found, scale),
         "whole": whole,
     }
+
+
+def _drawn_by_mask(report: VideoReport) -> bool:
+    if report.explanations:
+        return report.explanations[0].heatmap.method == "Mask head"
+    return report.heat_method == "mask_head"
+
+
+def _heat_scale(report: VideoReport) -> float:
+    """What is drawn in full colour: of the explanations, which are all by one method, if any."""
+    return report.explanations[0].heatmap.scale if report.explanations else report.heat_scale
 
 
 def _asked(sampling: Sampling) -> str:
@@ -219,7 +236,17 @@ def to_html(report: VideoReport) -> str:
         cuts=report.cuts_s,
         frames=frames,
         bar=_encode_uri(explain.colour_bar(12, 240), ".png"),
-        heat_scale=report.heat_scale,
+        heat_scale=_heat_scale(report),
+        carried=words.carried(report.region_spans),
+        beats_chance=words.beats_chance(
+            [found.faithfulness for found in report.explanations if found.faithfulness]
+        ),
+        mask=_drawn_by_mask(report),
+        method=(
+            report.explanations[0].heatmap.method
+            if report.explanations
+            else "Grad-CAM; for networks over time HiResCAM"
+        ),
         figures=figures,
         facts=_facts(report),
         notes=[words.plain(note) for note in report.notes],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dfexplain.structures.explanations import Explanation
+from dfexplain.structures.explanations import Explanation, RegionSpan
 from dfexplain.structures.scores import Coverage, Lane, Segment
 from dfexplain.structures.verdict import Calibration, Verdict, WeightsInfo
 from dfexplain.structures.video import Preview, Sampling, VideoInfo
@@ -14,7 +14,12 @@ __all__ = ["VideoReport"]
 
 @dataclass(frozen=True)
 class VideoReport:
-    """All that is known of one analysed video; what is shown or written comes from here."""
+    """All that is known of one analysed video; what is shown or written comes from here.
+
+    `heat_method` is "grad_cam" or "mask_head", which of the two maps that come with a score is
+    drawn, and `heat_scale` what it draws in full colour. `explanations` and `region_spans` are
+    empty where nobody asked.
+    """
 
     info: VideoInfo
     weights: WeightsInfo
@@ -30,4 +35,6 @@ class VideoReport:
     notes: tuple[str, ...]
     not_checked: tuple[str, ...]
     run_times_s: dict[str, float] = field(default_factory=dict)
+    heat_method: str = "grad_cam"
     explanations: tuple[Explanation, ...] = ()
+    region_spans: tuple[RegionSpan, ...] = ()

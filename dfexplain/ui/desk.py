@@ -7,8 +7,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from dfexplain.structures import VideoReport
-from dfexplain.ui import timeline, verdict, viewer, words
+from dfexplain.structures import Explanation, VideoReport
+from dfexplain.ui import reasons, timeline, verdict, viewer, words
 from dfexplain.ui.viewer import Pick, View
 
 __all__ = ["Desk", "Update", "desk", "facing", "idle", "nothing", "running", "showing"]
@@ -47,10 +47,12 @@ class Desk:
     signed: gr.Checkbox
     show: gr.Radio
     bar: gr.HTML
+    evidence: gr.HTML
     busy: gr.State
     source: gr.State
     report: gr.State
     pick: gr.State
+    found: gr.State
 
     def outputs(self) -> list[gr.components.Component]:
         """Everything that an event may change."""
@@ -132,11 +134,12 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
                 min_width=60,
                 elem_id="show",
             )
+        evidence = gr.HTML(apply_default_css=False, elem_id="evidence")
         busy = gr.State(False)
-        states = [gr.State(None, time_to_live=kept_s) for _ in range(3)]
+        states = [gr.State(None, time_to_live=kept_s) for _ in range(4)]
     return Desk(
         upload, player, note, weights_line, another, again, cancel, frames, buttons, card, line,
-        caption, crop, frame, previous, following, signed, show, bar, busy, *states,
+        caption, crop, frame, previous, following, signed, show, bar, evidence, busy, *states,
     )  # fmt: skip
 
 
@@ -183,6 +186,8 @@ def _cleared(at: Desk) -> Update:
         at.crop: None,
         at.frame: None,
         at.bar: "",
+        at.evidence: "",
+        at.found: None,
         at.previous: gr.Button(interactive=False),
         at.next: gr.Button(interactive=False),
     }
@@ -235,15 +240,22 @@ def showing(at: Desk, report: VideoReport, view: View) -> Update:
     return shown
 
 
-def facing(at: Desk, report: VideoReport, pick: Pick, view: View) -> Update:
-    """One frame of one face: crop, full frame, caption, and the video at its time."""
-    picture = viewer.picture(report, pick, view.signed)
+def facing(
+    at: Desk, report: VideoReport, pick: Pick, view: View, found: Explanation | None = None
+) -> Update:
+    """One frame of one face: crop, full frame, caption, and the video at its time. What is `found`
+    about it stands below, and a map that does no better than chance is grey."""
+    tested = None if found is None else found.faithfulness
+    grey = tested is not None and not tested.beats_chance
+    picture = viewer.picture(report, pick, view.signed, grey)
     crop_at, frame_at = view.divided(50.0, picture.beside)
     return {
         at.pick: pick,
         at.caption: picture.text,
         at.crop: gr.ImageSlider(picture.crop, slider_position=crop_at),
         at.frame: gr.ImageSlider(picture.frame, slider_position=frame_at),
-        at.bar: viewer.colour_bar(report.heat_scale, view.signed),
+        at.bar: viewer.colour_bar(picture.heatmap, view.signed),
         at.player: gr.Video(playback_position=picture.time_s),
+        at.evidence: words.note(words.LOOKING) if found is None else reasons.line(report, found),
+        at.found: found,
     }

@@ -13,13 +13,15 @@ from functools import partial
 from pathlib import Path
 
 import gradio as gr
+from gradio.events import Dependency
 
 from dfexplain.errors import DfExplainError
 from dfexplain.hub import Weights
-from dfexplain.structures import Progress, Sampling, VideoReport
+from dfexplain.structures import Explanation, Progress, Sampling, VideoReport
 from dfexplain.ui import calibration, desk, timeline, verdict, viewer, weights, words
 from dfexplain.ui.calibration import CalibrationTab
 from dfexplain.ui.desk import Desk, Update
+from dfexplain.ui.reasons import Reasons
 from dfexplain.ui.services import Services, lively
 from dfexplain.ui.viewer import Pick, View
 from dfexplain.ui.weights import WeightsTab
@@ -80,8 +82,8 @@ def _kept(at: Desk, folder: str, name: str) -> Path:
     return place
 
 
-def wire_analysis(at: Desk, loaded: gr.State, services: Services) -> None:
-    """Upload, examples, again, cancel, another."""
+def wire_analysis(at: Desk, loaded: gr.State, services: Services) -> list[Dependency]:
+    """Upload, examples, again, cancel, another. Returns the runs of the analysis."""
     outputs = at.outputs()
 
     def take(path: str | None) -> Update:
@@ -128,12 +130,14 @@ def wire_analysis(at: Desk, loaded: gr.State, services: Services) -> None:
         run.failure(failed, at.busy, outputs, **QUICK)
     at.cancel.click(stopped, None, outputs, cancels=runs, **QUICK)
     at.another.click(partial(desk.nothing, at), None, outputs, **QUICK)
+    return runs
 
 
-def wire_viewing(at: Desk, services: Services) -> None:
+def wire_viewing(at: Desk, why: Reasons, services: Services) -> None:
     """Timeline, flagged frames, the view, and a copy for a browser that cannot play the file."""
     same: Update = {at.player: gr.skip()}  # Gradio takes no empty dictionary
     faced = [at.pick, at.caption, at.crop, at.frame, at.bar, at.player, at.timeline]
+    faced += [at.evidence, at.found]
 
     def select(
         report: VideoReport | None, pick: Pick | None, signed: bool, show: str, event: gr.EventData
@@ -155,10 +159,16 @@ def wire_viewing(at: Desk, services: Services) -> None:
         moved = timeline.cursor(found.lane, found.row)
         return {**desk.facing(at, report, found, View(signed, show)), at.timeline: moved}
 
-    def redraw(report: VideoReport | None, pick: Pick | None, signed: bool, show: str) -> Update:
+    def redraw(
+        report: VideoReport | None,
+        pick: Pick | None,
+        signed: bool,
+        show: str,
+        found: Explanation | None,
+    ) -> Update:
         if report is None or pick is None:
             return same
-        update = desk.facing(at, report, pick, View(signed, show))
+        update = desk.facing(at, report, pick, View(signed, show), found)
         del update[at.player]  # the video stays where it is
         return update
 
@@ -180,10 +190,11 @@ def wire_viewing(at: Desk, services: Services) -> None:
     inputs = [at.report, at.pick, at.signed, at.show]
     at.timeline.unplayable(copy, at.source, [at.player, at.note], show_progress="hidden")
     at.timeline.select(select, inputs, faced, **LATEST)
-    at.previous.click(partial(flagged, forward=False), inputs, faced, **LATEST)
-    at.next.click(partial(flagged, forward=True), inputs, faced, **LATEST)
-    at.signed.input(redraw, inputs, faced, **LATEST)
-    at.show.input(redraw, inputs, faced, **LATEST)
+    for before, after in ((at.previous, at.next), (why.previous, why.next)):
+        before.click(partial(flagged, forward=False), inputs, faced, **LATEST)
+        after.click(partial(flagged, forward=True), inputs, faced, **LATEST)
+    for part in (at.signed, at.show):
+        part.input(redraw, [*inputs, at.found], faced, **LATEST)
 
 
 def wire_weights(

@@ -1,4 +1,4 @@
-"""The page: three tabs and the events between them."""
+"""The page: its tabs and the events between them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from dfexplain.ui import calibration, desk, events, weights, words
+from dfexplain.ui import calibration, desk, events, explaining, reasons, weights, words
 from dfexplain.ui.services import Services
 
 __all__ = ["build"]
@@ -31,9 +31,11 @@ def build(services: Services | None = None, examples: Path | None = None) -> gr.
         loaded = gr.State(None, time_to_live=KEPT_S)
         with gr.Tabs():
             at = desk.desk(clips, KEPT_S)
+            why = reasons.tab(KEPT_S)
             figures = calibration.tab()
             model = weights.tab()
         events.wire_weights(page, at, figures, model, loaded, services)
-        events.wire_analysis(at, loaded, services)
-        events.wire_viewing(at, services)
+        runs = events.wire_analysis(at, loaded, services)
+        events.wire_viewing(at, why, services)
+        explaining.wire(at, why, loaded, services, runs)
     return page

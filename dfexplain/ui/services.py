@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from dfexplain import hub, video
 from dfexplain.detector import Detector
+from dfexplain.explain.explainer import Explainer
 from dfexplain.hub import Weights
 from dfexplain.structures import Progress, Sampling, VideoReport
 
@@ -25,6 +26,24 @@ def _analyze(path: Path, weights: Weights, sampling: Sampling) -> Iterator[Progr
     yield from Detector(weights).analyze(path, sampling)
 
 
+_EXPLAINERS: dict[tuple[str, str], Explainer] = {}
+_LOCK = threading.Lock()
+# Each holds a model: as many sets of weights are in use at once.
+MOST_EXPLAINERS = 2
+
+
+def _explainer(weights: Weights) -> Explainer:
+    """The explainer of these weights, built once; the longest unused gives way."""
+    # The same tensors may lie in two folders, one of which knows more of its heatmaps.
+    key = (weights.info.sha256, str(weights.folder))
+    with _LOCK:
+        found = _EXPLAINERS.pop(key, None) or Explainer(weights)
+        _EXPLAINERS[key] = found
+        while len(_EXPLAINERS) > MOST_EXPLAINERS:
+            del _EXPLAINERS[next(iter(_EXPLAINERS))]
+    return found
+
+
 @dataclass(frozen=True)
 class Services:
     """The calls behind the page. A test hands in its own."""
@@ -32,6 +51,7 @@ class Services:
     load: Callable[[str | None], Weights] = hub.load
     analyze: Callable[[Path, Weights, Sampling], Iterator[Progress | VideoReport]] = _analyze
     playable_copy: Callable[[Path, Path], Path] = video.reencode_for_playback
+    explainer: Callable[[Weights], Explainer] = _explainer
 
 
 def lively(items: Iterator[Item], every_s: float = 0.5) -> Generator[Item | None, None, None]:

@@ -11,12 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain import explain
-from dfexplain.structures import VideoReport
+from dfexplain.explain.methods import METHODS
+from dfexplain.structures import Heatmap, VideoReport
 from dfexplain.ui import pictures, words
 
-__all__ = ["Pick", "Picture", "View", "colour_bar", "first", "flagged", "picture", "step", "within"]
+__all__ = [
+    "Pick",
+    "Picture",
+    "View",
+    "caption",
+    "colour_bar",
+    "first",
+    "flagged",
+    "picture",
+    "step",
+    "within",
+]
 
 Image = NDArray[np.uint8]
+# A mask says how forged a place is taken to be, and nothing toward real.
+MASK_LABEL = METHODS["mask_head"].label
 
 
 @dataclass(frozen=True)
@@ -53,6 +67,7 @@ class Picture:
     beside: float
     text: str
     time_s: float
+    heatmap: Heatmap
 
 
 def flagged(report: VideoReport) -> list[Pick]:
@@ -97,40 +112,45 @@ def within(report: VideoReport | None, lane: object, row: object) -> Pick | None
     return Pick(lane, row) if 0 <= row < len(report.lanes[lane]) else None
 
 
-def picture(report: VideoReport, pick: Pick, signed: bool) -> Picture:
-    """Draw one frame: its crop and the full frame, each plain and with the map over it."""
+def picture(report: VideoReport, pick: Pick, signed: bool, grey: bool = False) -> Picture:
+    """Draw one frame: its crop and the full frame, each plain and with the map over it, in `grey`
+    where the map does no better than chance."""
     lane, row = report.lanes[pick.lane], pick.row
-    heatmap = explain.lane_heatmap(lane, row, report.heat_scale)
+    heatmap = explain.lane_heatmap(report, lane, row)
     crop = pictures.decode(lane.scores.crops_jpeg[row])
     time_s = float(lane.track.time_s[row])
     preview = min(report.previews, key=lambda p: abs(p.time_s - time_s))
     frame = pictures.decode(preview.jpeg)
     box = lane.track.box_xyxy[row] * np.float32(preview.scale)
     margin = report.weights.crop_margin
+    on_frame = explain.overlay_frame(frame, box, heatmap, margin, signed=signed, grey=grey)
     return Picture(
-        crop=(crop, explain.overlay(crop, heatmap, signed=signed)),
-        frame=(frame, explain.overlay_frame(frame, box, heatmap, margin, signed=signed)),
+        crop=(crop, explain.overlay(crop, heatmap, signed=signed, grey=grey)),
+        frame=(frame, on_frame),
         beside=float(
             np.clip(100 * (box[0] - margin * (box[2] - box[0])) / frame.shape[1] - 9, 0, 90)
         ),
-        text=_caption(report, pick),
+        text=caption(report, pick),
+        heatmap=heatmap,
         time_s=time_s,
     )
 
 
-def colour_bar(scale: float, signed: bool) -> str:
+def colour_bar(heatmap: Heatmap, signed: bool) -> str:
     """The scale of the maps: one for all frames of all videos of these weights."""
+    signed = signed and heatmap.method != MASK_LABEL
     bar = explain.colour_bar(12, 240, signed=signed)
     _, png = cv2.imencode(".png", bar[:, :, ::-1])
     uri = "data:image/png;base64," + base64.b64encode(png.tobytes()).decode()
-    ends = words.bar(scale, signed)
+    ends = words.bar(heatmap.scale, signed, heatmap.method == MASK_LABEL)
     return (
         f'<div class="bar" title="{html.escape(words.BAR_HELP)}"><span>{ends[0]}</span>'
         f'<img src="{uri}" alt="{html.escape(words.BAR_HELP)}"><span>{ends[1]}</span></div>'
     )
 
 
-def _caption(report: VideoReport, pick: Pick) -> str:
+def caption(report: VideoReport, pick: Pick) -> str:
+    """Which frame is shown, with its number, and its place among the flagged ones."""
     lane = report.lanes[pick.lane]
     if report.verdict.p_fake is not None and lane.p_fake is not None:
         value = words.p_fake(float(lane.p_fake[pick.row]))

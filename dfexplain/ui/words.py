@@ -13,7 +13,8 @@ from dfexplain.structures import Calibration, Progress
 TITLE = "dfexplain"
 TAGLINE = "Scores a video for manipulated faces and shows when, which face and where in it."
 
-TAB_DESK, TAB_CALIBRATION, TAB_WEIGHTS = "Desk", "Calibration", "Weights"
+TAB_DESK, TAB_EXPLAIN = "Desk", "Explain"
+TAB_CALIBRATION, TAB_WEIGHTS = "Calibration", "Weights"
 
 DROP = "Video"
 PLAYER = "Player"
@@ -71,10 +72,45 @@ SHOW_LABEL = "Show"
 SHOW = ("both", "picture", "map")
 SIGNED = "Show what speaks for real, too"
 BAR_HELP = (
-    "Grad-CAM (for networks over time HiResCAM): evidence in logits at each place of the crop, on "
-    "one scale for every frame of every video of these weights. It shows where the "
-    "model looked, not what was changed."
+    "One scale for every frame of every video of these weights. Grad-CAM (for networks over time "
+    "HiResCAM) is evidence in logits at each place of the crop, a mask head says from 0 to 1 where "
+    "it takes the crop to be forged. Both show where the model looked, not what was changed."
 )
+
+EXPLAIN_LEAD = (
+    "Why the frame that is open on the desk got its score, whether that answer beats chance, and "
+    "what the score becomes without a part of the face."
+)
+EMPTY_EXPLAIN = "Analyse a video on the desk and pick a frame: its explanation appears here."
+LOOKING = "Asking what the score hangs on …"
+COVER = "Click a place to cover it"
+COVER_REGIONS = "Or cover a region"
+COVER_WITH, COVER_SIZE = "Cover with", "Size of a click"
+COVER_HOW = {"blur": "blur", "inpaint": "surroundings", "mean": "flat colour"}
+COVER_SIZES = {"0.06": "small", "0.11": "medium", "0.18": "large"}
+UNCOVER = "Uncover"
+WHEN_COVERED = "with the covered places"
+COVERED_NOTE = (
+    "A cover is itself a change of the picture. Compare covers, and cover a place that should not "
+    "matter, before you believe a change of the score. Uncover to see what was found of the frame."
+)
+METHOD = "Method"
+AGAINST_CHANCE = "Map against chance"
+CHANCE_HELP = (
+    "What the places where a map is hot are worth more than those where it is cold, in logits: "
+    "each shown alone, and each covered. The same for a random map and for the middle of the crop."
+)
+THE_MAP, RANDOM_MAP, CENTRE_MAP = "this map", "a random map", "the middle"
+BEATS = "better than chance here"
+REGIONS_TITLE = "By region"
+REGION_COLUMNS = ("region", "share of the heat", "without it")
+NEIGHBOURS = "Nearest training crops"
+NEIGHBOURS_HELP = (
+    "Training crops that the detector takes to be alike, by how they were forged and not by who is "
+    "shown; the number is the cosine of their features."
+)
+LABELS = ("untouched", "forged")
+TESTING = "Testing the maps of the flagged frames against chance: {done} of {total} …"
 
 CALIBRATION_LEAD = (
     "What a score of the loaded weights is worth, measured on videos that they were not trained on."
@@ -213,7 +249,9 @@ def place(number: int | None, of: int) -> str:
     return f"flagged frame {number} of {of}" if number else f"not flagged; {of} others are"
 
 
-def bar(scale: float, signed: bool) -> tuple[str, str]:
-    """The ends of the colour bar."""
+def bar(scale: float, signed: bool, mask: bool = False) -> tuple[str, str]:
+    """The ends of the colour bar; of a `mask` the values are shares, not logits."""
+    if mask:
+        return "0", f"{scale:.1f} taken to be forged"
     start = f"−{scale:.1f} toward real" if signed else "0"
     return start, f"+{scale:.1f} toward fake"

@@ -1,0 +1,170 @@
+"""What happens on the Explain tab, and the line of evidence under the open frame of the desk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+from dfexplain.explain.methods import METHODS
+from dfexplain.hub import Weights
+from dfexplain.report import words as told
+from dfexplain.structures import Explanation, Faithfulness, VideoReport
+from dfexplain.ui import desk, reasons, viewer, words
+from dfexplain.ui.desk import Desk, Update
+from dfexplain.ui.reasons import Disc, Reasons
+from dfexplain.ui.services import Services, lively
+from dfexplain.ui.viewer import Pick, View
+
+__all__ = ["strongest", "tested", "wire"]
+
+# Flagged frames whose maps are tested without being opened, the strongest first.
+MOST_TESTED = 16
+LATEST: dict[str, Any] = {
+    "show_progress": "hidden",
+    "trigger_mode": "always_last",
+    "concurrency_limit": 2,
+}
+
+
+def strongest(report: VideoReport) -> list[Pick]:
+    """The flagged frames to test in the background, at most MOST_TESTED, the strongest first."""
+    picks = viewer.flagged(report)
+    ranked = sorted(picks, key=lambda p: -float(report.lanes[p.lane].scores.logit[p.row]))
+    return ranked[:MOST_TESTED]
+
+
+def tested(services: Services, report: VideoReport, weights: Weights) -> Iterator[str]:
+    """Test the maps of the flagged frames against chance, one after another; each step in words."""
+    picks, found = strongest(report), list[Faithfulness]()
+    explainer = services.explainer(weights)
+
+    def each() -> Iterator[Explanation]:
+        for pick in picks:
+            yield explainer.explain(report, report.lanes[pick.lane], pick.row, regions=False)
+
+    for answer in lively(each()):
+        if answer is not None and answer.faithfulness is not None:
+            found.append(answer.faithfulness)
+        yield words.note(words.TESTING.format(done=len(found), total=len(picks)))
+    yield words.note(told.beats_chance(found))
+
+
+def wire(
+    at: Desk, to: Reasons, loaded: gr.State, services: Services, runs: Sequence[Dependency]
+) -> None:
+    """The open frame, the method, the covers, and the test of the other flagged frames, which
+    begins when one of the `runs` of an analysis is over."""
+    same: Update = {to.panel: gr.skip()}  # Gradio takes no empty dictionary
+
+    def ready(report: VideoReport | None, pick: Pick | None, weights: Weights | None) -> bool:
+        # Other weights may have been loaded since the video was analysed.
+        return (
+            report is not None
+            and pick is not None
+            and weights is not None
+            and weights.info.sha256 == report.weights.sha256
+        )
+
+    def opened(
+        report: VideoReport | None,
+        pick: Pick | None,
+        weights: Weights | None,
+        signed: bool,
+        show: str,
+    ) -> Update:
+        """Another frame is open: nothing is covered, and the default method speaks."""
+        if not ready(report, pick, weights):
+            return dict(reasons.nothing(to))
+        assert report is not None
+        assert pick is not None
+        assert weights is not None
+        explainer = services.explainer(weights)
+        found = explainer.explain(report, report.lanes[pick.lane], pick.row)
+        choices = [(METHODS[name].label, name) for name in explainer.scales]
+        update = {
+            **reasons.shown(to, report, pick, found, None, signed),
+            to.method: gr.Dropdown(choices, value=explainer.default),
+            to.discs: (),
+            to.regions: [],
+            at.evidence: reasons.line(report, found),
+            at.found: found,
+        }
+        if found.faithfulness is not None and not found.faithfulness.beats_chance:
+            # The map on the desk was drawn before it was known to be worth nothing.
+            drawn = desk.facing(at, report, pick, View(signed, show), found)
+            update |= {part: drawn[part] for part in (at.crop, at.frame)}
+        return update
+
+    def redrawn(
+        report: VideoReport | None,
+        pick: Pick | None,
+        weights: Weights | None,
+        signed: bool,
+        method: str | None,
+        how: str,
+        regions: list[str],
+        discs: tuple[Disc, ...],
+    ) -> Update:
+        """Another method, another cover."""
+        if not ready(report, pick, weights):
+            return same
+        assert report is not None
+        assert pick is not None
+        assert weights is not None
+        explainer, lane = services.explainer(weights), report.lanes[pick.lane]
+        # A method of other weights may still stand in the field.
+        name = method if method in explainer.scales else None
+        mask = reasons.cover_mask(report, pick, regions, discs)
+        covered = None
+        if mask is not None:
+            covered = explainer.cover(report, lane, pick.row, mask, how, name)
+        plain = covered is None
+        found = explainer.explain(report, lane, pick.row, name, faithfulness=plain, regions=plain)
+        return dict(reasons.shown(to, report, pick, found, covered, signed))
+
+    def clicked(
+        report: VideoReport | None, discs: tuple[Disc, ...], size: str, event: gr.SelectData
+    ) -> tuple[Disc, ...]:
+        """A place of the crop is to be covered."""
+        if report is None or not isinstance(event.index, list | tuple):
+            return discs
+        size_px = report.weights.crop_px
+        x, y = (float(value) * size_px / reasons.SHOWN_PX for value in event.index[:2])
+        return (*discs, Disc(x, y, float(size) * size_px))
+
+    def background(report: VideoReport | None, weights: Weights | None) -> Iterator[Update]:
+        if report is None or weights is None or weights.info.sha256 != report.weights.sha256:
+            return
+        for line in tested(services, report, weights):
+            yield {to.summary: line}
+
+    outputs, faced = to.outputs(), [at.evidence, at.found, at.crop, at.frame]
+    asked = [at.report, at.pick, loaded, at.signed]
+    again = [*asked, to.method, to.how, to.regions, to.discs]
+    at.pick.change(opened, [*asked, at.show], [*outputs, *faced], **LATEST)
+    for part in (to.method, to.how, to.regions):
+        part.input(redrawn, again, outputs, **LATEST)
+    at.signed.input(redrawn, again, outputs, **LATEST)
+    to.crop.select(
+        clicked, [at.report, to.discs, to.size], to.discs, queue=False, show_progress="hidden"
+    ).then(redrawn, again, outputs, **LATEST)
+    to.uncover.click(lambda: ((), []), None, [to.discs, to.regions], queue=False).then(
+        redrawn, again, outputs, **LATEST
+    )
+    tests = [
+        run.success(
+            background,
+            [at.report, loaded],
+            to.summary,
+            show_progress="hidden",
+            concurrency_id="test",
+            concurrency_limit=1,
+        )
+        for run in runs
+    ]
+    starts = [at.upload.upload, at.again.click, at.another.click]
+    for start in (*starts, *(button.click for button in at.examples.values())):
+        start(None, None, None, cancels=tests, queue=False)

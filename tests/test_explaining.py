@@ -1,0 +1,110 @@
+"""The Explain tab: what is asked, what is shown, and what a cover changes (N4, N15)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import gradio as gr
+import numpy as np
+
+from dfexplain.explain.explainer import Explainer
+from dfexplain.explain.regions import REGIONS
+from dfexplain.report import words as told
+from dfexplain.structures import Explanation, Faithfulness, Neighbour
+from dfexplain.ui import explaining, reasons, viewer, words
+from dfexplain.ui.reasons import Disc, Reasons
+from dfexplain.ui.services import Services
+from dfexplain.ui.viewer import Pick
+from tests.pages import drawn_weights, in_loop
+from tests.reports import REPORTS
+
+REPORT = REPORTS["two_faces"]()
+PICK = viewer.first(REPORT) or Pick(0, 0)
+
+
+def _tab() -> Reasons:
+    def make() -> Reasons:
+        with gr.Blocks(analytics_enabled=False), gr.Tabs():
+            return reasons.tab(60)
+
+    return in_loop(make)
+
+
+def _found(faithful: bool) -> Explanation:
+    explainer = Explainer(drawn_weights())
+    found = explainer.explain(REPORT, REPORT.lanes[PICK.lane], PICK.row)
+    near = (Neighbour(1, 0.9, np.zeros((48, 48, 3), np.uint8)),)
+    test = Faithfulness(1.0 if faithful else 0.1, 0.3, 0.2, "test")
+    return dataclasses.replace(found, faithfulness=test, neighbours=near)
+
+
+def test_a_map_that_loses_to_chance_is_grey_and_says_so() -> None:
+    at = _tab()
+    won = reasons.shown(at, REPORT, PICK, _found(True), None, False)
+    lost = reasons.shown(at, REPORT, PICK, _found(False), None, False)
+    assert words.BEATS in str(won[at.panel])
+    assert told.NO_BETTER in str(lost[at.panel])
+    assert told.NO_BETTER not in str(won[at.panel])
+    assert all(name in str(won[at.panel]) for name in REGIONS)
+    assert words.LABELS[1] in str(won[at.panel])
+    assert told.NO_BETTER in reasons.line(REPORT, _found(False))
+    # Orange where it won: more red than blue. Grey never adds colour to a place.
+    crop, coloured = (np.asarray(part, int) for part in won[at.overlay])  # type: ignore[misc]
+    _, grey = (np.asarray(part, int) for part in lost[at.overlay])  # type: ignore[misc]
+    before, orange, none = (part[..., 0] - part[..., 2] for part in (crop, coloured, grey))
+    assert (orange - before).max() > 20
+    assert (np.abs(none) - np.abs(before)).max() <= 1
+    assert np.abs(grey - crop).max() > 20
+
+
+def test_covers_are_regions_and_clicked_places() -> None:
+    assert reasons.cover_mask(REPORT, PICK, [], []) is None
+    size = REPORT.weights.crop_px
+    disc = reasons.cover_mask(REPORT, PICK, [], [Disc(50, 90, 12)])
+    assert disc is not None
+    assert disc.shape == (size, size)
+    rows, columns = np.nonzero(disc)
+    assert abs(rows.mean() - 90) < 1
+    assert abs(columns.mean() - 50) < 1
+    assert abs(disc.sum() / (np.pi * 12**2) - 1) < 0.1
+    mouth = reasons.cover_mask(REPORT, PICK, ["mouth"], [])
+    both = reasons.cover_mask(REPORT, PICK, ["mouth"], [Disc(50, 90, 12)])
+    assert mouth is not None
+    assert both is not None
+    np.testing.assert_array_equal(both, np.maximum(mouth, disc))
+    # All regions together are the whole crop.
+    whole = reasons.cover_mask(REPORT, PICK, REGIONS, [])
+    assert whole is not None
+    assert whole.all()
+
+
+def test_a_covered_frame_shows_both_scores_and_the_covered_picture() -> None:
+    at, explainer = _tab(), Explainer(drawn_weights())
+    lane = REPORT.lanes[PICK.lane]
+    mask = reasons.cover_mask(REPORT, PICK, ["mouth"], [])
+    assert mask is not None
+    covered = explainer.cover(REPORT, lane, PICK.row, mask, "mean")
+    assert covered.before != covered.after
+    found = explainer.explain(REPORT, lane, PICK.row, faithfulness=False, regions=False)
+    plain = reasons.shown(at, REPORT, PICK, found, None, False)
+    shown = reasons.shown(at, REPORT, PICK, found, covered, False)
+    assert words.WHEN_COVERED in str(shown[at.panel])
+    assert words.WHEN_COVERED not in str(plain[at.panel])
+    changed = np.abs(np.asarray(shown[at.crop], int) - np.asarray(plain[at.crop], int)).max(axis=2)
+    scale = reasons.SHOWN_PX / REPORT.weights.crop_px
+    rows, columns = np.nonzero(changed > 8)
+    # The border of a cover is soft.
+    near = cv2.dilate(mask, np.ones((13, 13), np.uint8))
+    assert near[(rows / scale).astype(int), (columns / scale).astype(int)].all()
+    assert len(rows) > 100
+
+
+def test_the_flagged_frames_are_tested_one_after_another() -> None:
+    picks = explaining.strongest(REPORT)
+    logits = [REPORT.lanes[p.lane].scores.logit[p.row] for p in picks]
+    assert logits == sorted(logits, reverse=True)
+    assert 1 < len(picks) <= explaining.MOST_TESTED
+    lines = list(explaining.tested(Services(), REPORT, drawn_weights()))
+    assert f"{len(picks)} of {len(picks)} …" in lines[-2]
+    assert f"of {len(picks)} flagged frames" in lines[-1]
