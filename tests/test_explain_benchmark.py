@@ -134,8 +134,9 @@ def test_a_model_of_clips_is_shown_crops_that_stand_still(tmp_path: Path) -> Non
     # All are called forged.
     state["head.bias"] = torch.full_like(state["head.bias"], 9.0)
     weights = hub.save(tmp_path / "clips", config=config, state=state, heat_scale=1.0, card="c")
-    found = benchmark.measure(weights, ("grad_cam",), known=planted_truth())
-    assert cells(found, evaluation.POINTING)["Grad-CAM"]["of these, found forged"].n == 8
+    known = planted_truth().only(np.array([0, 3, 8]))
+    found = benchmark.measure(weights, ("grad_cam",), known=known)
+    assert cells(found, evaluation.POINTING)["Grad-CAM"]["of these, found forged"].n == 2
 
 
 def test_what_cannot_be_measured_is_said(weights: hub.Weights, tmp_path: Path) -> None:
@@ -177,18 +178,18 @@ def test_the_command_prints_draws_and_records(
 ) -> None:
     monkeypatch.setattr(truth, "read", lambda config: planted_truth())
     folder = small.write(tmp_path / "planted", small.files_of(weights.folder))
-    run = ["explain-benchmark", "--weights", str(folder), "--methods", ",".join(METHODS_ASKED)]
-    run += ["--figure", str(tmp_path / "f.png")]
-    assert main(run) == 0
-    out = capsys.readouterr().out
-    assert all(line in out.splitlines() for line in told(measured))
-    assert (tmp_path / "f.png").read_bytes()[:4] == b"\x89PNG"
+    run = ["explain-benchmark", "--weights", str(folder)]
+    assert main([*run, "--methods", "grad_cam", "--figure", str(tmp_path)]) == 2
+    assert "--figure must be a file that can be written" in capsys.readouterr().err
     assert not (folder / "heatmaps.json").exists()
-    assert main([*run, "--record"]) == 0
+    figure = tmp_path / "f.png"
+    run += ["--methods", ",".join(METHODS_ASKED), "--figure", str(figure), "--record"]
+    assert main(run) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert all(line in out for line in told(measured))
+    assert figure.read_bytes()[:4] == b"\x89PNG"
     recorded = hub.load(folder)
     assert recorded.heatmaps is not None
     assert recorded.heatmaps.weights_sha256 == recorded.info.sha256
     assert recorded.heatmaps.tables == measured.tables
     assert "The default method is `grad_cam`" in recorded.card
-    assert main([*run[:-1], str(tmp_path)]) == 2
-    assert "--figure must be a file that can be written" in capsys.readouterr().err
