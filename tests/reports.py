@@ -31,7 +31,7 @@ from dfexplain.structures import (
     VideoReport,
 )
 from tests.calibrations import CROP_PX, MARGIN, make_calibration, make_weights
-from tests.drawing import (
+from tests.drawing import (  # fmt: skip
     HEIGHT_PX,
     WIDTH_PX,
     Person,
@@ -42,7 +42,7 @@ from tests.drawing import (
     room,
     within,
 )
-from tests.explained import with_explanations
+from tests.report_changes import renamed, with_explanations
 
 __all__ = ["REPORTS", "Person", "make_calibration", "make_report", "make_weights", "renamed"]
 
@@ -219,12 +219,6 @@ def two_faces() -> VideoReport:
 def explained() -> VideoReport:
     """Two faces, of whose open frames one map beats chance and one does not."""
     return with_explanations(two_faces())
-
-
-def renamed(made: VideoReport, file: str, sha256: str | None = None) -> VideoReport:
-    """The report as if its file had another name, or other bytes."""
-    info = dataclasses.replace(made.info, file=file, sha256=sha256 or made.info.sha256)
-    return dataclasses.replace(made, info=info)
 
 
 def untouched() -> VideoReport:

@@ -1,4 +1,4 @@
-"""Drawn explanations for a drawn report."""
+"""What tests change in a drawn report: its file, and the explanations of its frames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from dfexplain.structures import (
     VideoReport,
 )
 
-__all__ = ["with_explanations"]
+__all__ = ["renamed", "with_explanations"]
+
+
+def renamed(made: VideoReport, file: str, sha256: str | None = None) -> VideoReport:
+    """The report as if its file had another name, or other bytes."""
+    info = dataclasses.replace(made.info, file=file, sha256=sha256 or made.info.sha256)
+    return dataclasses.replace(made, info=info)
 
 
 def with_explanations(made: VideoReport) -> VideoReport:
