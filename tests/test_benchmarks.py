@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import naive, pipeline
+from benchmarks import explanations, naive, pipeline
 from dfexplain import hub, video
 from dfexplain.faces import FaceDetector, iou
 from dfexplain.structures import Frame, Sampling
@@ -103,3 +103,11 @@ def test_the_fast_side_does_the_same_work(
     )
     monkeypatch.setattr(pipeline, "FRAMES", 8)
     assert pipeline.measure("dfexplain", clip, str(folder))["faces"] == 8
+
+
+def test_drawing_costs_little_beside_scoring() -> None:
+    """A loaded machine may take its time, but the ratio is within one run."""
+    found = explanations.measure(hub.load(None), rounds=3)
+    assert 0 < found["score"] < found["faithfulness"]
+    assert found["overlays"] <= 1.5 * explanations.OVERLAYS_WANTED * found["score"]
+    assert found["opened"] > 0

@@ -226,6 +226,51 @@ def test_calibration_and_weights(browser: sync_api.Browser, address: str) -> Non
         assert visit.strangers() == []
 
 
+def test_cover_a_place_and_ask_again(browser: sync_api.Browser, address: str) -> None:
+    with Visit(browser, address) as visit:
+        page, wait = visit.page, {"timeout": visit.patience_ms}
+        visit.button("two faces").click()
+        visit.verdict("Likely manipulated")
+        sync_api.expect(page.locator("#evidence")).to_contain_text("map against chance", **wait)
+        page.get_by_role("tab", name=words.TAB_EXPLAIN).click()
+        found, score = page.locator("#reasons"), page.locator(".reasons-score")
+        sync_api.expect(found).to_contain_text(words.AGAINST_CHANCE, **wait)
+        plain = score.inner_text()
+
+        def drawn() -> tuple[str, ...]:
+            images = page.locator("#cover img, #explain-map img")
+            return tuple(images.nth(k).get_attribute("src") or "" for k in range(images.count()))
+
+        before = drawn()
+        cover = page.locator("#cover img")
+        box = cover.bounding_box()
+        assert box is not None
+        side = min(box["width"], box["height"])
+        # The mouth, below the middle of the picture.
+        cover.click(position={"x": box["width"] / 2, "y": box["height"] / 2 + 0.22 * side})
+        sync_api.expect(score).to_contain_text(words.WHEN_COVERED, **wait)
+        first, _, second = score.inner_text().partition("→")
+        assert first.strip() == plain.strip()
+        assert second.split()[0] != first.split()[-1]
+        assert all(a != b for a, b in zip(drawn(), before, strict=True))
+        covered = score.inner_text()
+        page.get_by_label("background", exact=True).check()
+        sync_api.expect(score).not_to_have_text(covered, **wait)
+        visit.button(words.UNCOVER).click()
+        sync_api.expect(found).to_contain_text(words.AGAINST_CHANCE, **wait)
+        assert score.inner_text() == plain
+        # A face that is chosen here is open on the desk, too.
+        caption = page.inner_text("#explain-caption b")
+        other = "face A" if "face B" in caption else "face B"
+        page.locator("#explain-face input").click()
+        page.get_by_role("option", name=other).click()
+        sync_api.expect(page.locator("#explain-caption b")).to_contain_text(other, **wait)
+        sync_api.expect(page.locator("#caption b")).to_contain_text(other, **wait)
+        sync_api.expect(page.locator("#explain-summary")).to_contain_text("flagged frames", **wait)
+        assert visit.strangers() == []
+        assert visit.complaints == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_everything(browser: sync_api.Browser, address: str, scheme: str) -> None:
     with Visit(browser, address, PHONE, scheme) as visit:

@@ -12,7 +12,7 @@ from dfexplain.explain.explainer import Explainer
 from dfexplain.explain.regions import REGIONS
 from dfexplain.report import words as told
 from dfexplain.structures import Explanation, Faithfulness, Neighbour
-from dfexplain.ui import explaining, reasons, viewer, words
+from dfexplain.ui import evidence, explaining, reasons, viewer, words
 from dfexplain.ui.reasons import Disc, Reasons
 from dfexplain.ui.services import Services
 from dfexplain.ui.viewer import Pick
@@ -48,7 +48,7 @@ def test_a_map_that_loses_to_chance_is_grey_and_says_so() -> None:
     assert told.NO_BETTER not in str(won[at.panel])
     assert all(name in str(won[at.panel]) for name in REGIONS)
     assert words.LABELS[1] in str(won[at.panel])
-    assert told.NO_BETTER in reasons.line(REPORT, _found(False))
+    assert told.NO_BETTER in evidence.line(REPORT, _found(False))
     # Orange where it won: more red than blue. Grey never adds colour to a place.
     crop, coloured = (np.asarray(part, int) for part in won[at.overlay])  # type: ignore[misc]
     _, grey = (np.asarray(part, int) for part in lost[at.overlay])  # type: ignore[misc]
@@ -56,6 +56,24 @@ def test_a_map_that_loses_to_chance_is_grey_and_says_so() -> None:
     assert (orange - before).max() > 20
     assert (np.abs(none) - np.abs(before)).max() <= 1
     assert np.abs(grey - crop).max() > 20
+
+
+def test_maps_of_random_weights_lose_and_are_grey() -> None:
+    """The maps of another, random network say nothing of why this one scored as it did."""
+    rng = np.random.default_rng(0)
+    lane = REPORT.lanes[PICK.lane]
+    maps = rng.normal(0.0, 1.0, lane.scores.evidence.shape).astype(np.float32)
+    random = dataclasses.replace(lane, scores=dataclasses.replace(lane.scores, evidence=maps))
+    explainer = Explainer(drawn_weights())
+    rows = range(0, len(random), 3)
+    found = [explainer.explain(REPORT, random, row, regions=False) for row in rows]
+    won = [f.faithfulness.beats_chance for f in found if f.faithfulness]
+    assert len(won) == len(found) > 6
+    # One that knows nothing wins on about a fifth.
+    assert np.mean(won) < 0.5
+    lost = found[won.index(False)]
+    panel = str(reasons.shown(_tab(), REPORT, PICK, lost, None, False).values())
+    assert told.NO_BETTER in panel
 
 
 def test_covers_are_regions_and_clicked_places() -> None:

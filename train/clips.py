@@ -27,7 +27,7 @@ Array = NDArray[np.float32]
 FPS, FRAMES = 8.0, 12
 # Forged spans are at least as long as the shortest run that may decide (aggregate.MIN_SPAN).
 SPAN_SHARES = (0.45, 0.75)
-FACE_PX = (64.0, 200.0)
+FACE_PX = (96.0, 240.0)
 CRFS = (18, 30)
 FLICKER_SHARE = 0.3
 # What flickers from frame to frame: place (in faces), strength, colour (in grey levels).

@@ -158,7 +158,7 @@ def _smooth(face: Face, rng: np.random.Generator) -> Array:
     rgb, points = face
     eye_px = float(np.linalg.norm(points[1] - points[0]))
     size = min(15, max(5, int(rng.uniform(0.06, 0.14) * eye_px) | 1))
-    out = cv2.bilateralFilter(rgb, size, float(rng.uniform(15, 45)), size).astype(np.float32)
+    out = cv2.bilateralFilter(rgb, size, float(rng.uniform(25, 70)), size).astype(np.float32)
     soft = cv2.GaussianBlur(out, (0, 0), max(0.6, 0.03 * eye_px))
     return np.asarray(np.clip(out + (out - soft) * rng.uniform(0.2, 1.0), 0, 255), np.float32)
 

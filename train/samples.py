@@ -29,7 +29,7 @@ STRIDE_PX = 32
 BOX_SCALE, BOX_SHIFT = (0.9, 1.12), 0.05
 # A forgery that changes its part of the worn crop by less than this (root mean square, grey levels)
 # is drawn again, at most TRIES times: nobody could see it, and to call it fake would teach noise.
-VISIBLE, TRIES = 3.0, 3
+VISIBLE, TRIES = 5.0, 4
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ class Pair:
 
 
 def draw_pose(native_px: float, margin: float, rng: np.random.Generator) -> Pose:
-    """Draw a face width of 72 to 280 px (at most 1.15 times the portrait's own) and a turn.
+    """Draw a face width of 88 to 280 px (at most 1.15 times the portrait's own) and a turn.
 
     The canvas has room for a crop with `margin` wherever the box shakes to.
     """
-    largest = max(80.0, min(280.0, 1.15 * native_px))
-    face_px = float(np.exp(rng.uniform(np.log(72.0), np.log(largest))))
+    largest = max(96.0, min(280.0, 1.15 * native_px))
+    face_px = float(np.exp(rng.uniform(np.log(88.0), np.log(largest))))
     canvas = 2 * round(face_px * ((0.5 + margin) * BOX_SCALE[1] + BOX_SHIFT + 0.03))
     return Pose(face_px, float(rng.uniform(-12, 12)), bool(rng.random() < 0.5), canvas)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import gradio as gr
 
 from dfexplain.structures import Explanation, VideoReport
-from dfexplain.ui import reasons, timeline, verdict, viewer, words
+from dfexplain.ui import evidence as found_of
+from dfexplain.ui import timeline, verdict, viewer, words
 from dfexplain.ui.viewer import Pick, View
 
 __all__ = ["Desk", "Update", "desk", "facing", "idle", "nothing", "running", "showing"]
@@ -256,6 +257,6 @@ def facing(
         at.frame: gr.ImageSlider(picture.frame, slider_position=frame_at),
         at.bar: viewer.colour_bar(picture.heatmap, view.signed),
         at.player: gr.Video(playback_position=picture.time_s),
-        at.evidence: words.note(words.LOOKING) if found is None else reasons.line(report, found),
+        at.evidence: words.note(words.LOOKING) if found is None else found_of.line(report, found),
         at.found: found,
     }

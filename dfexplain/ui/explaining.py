@@ -12,7 +12,7 @@ from dfexplain.explain.methods import METHODS
 from dfexplain.hub import Weights
 from dfexplain.report import words as told
 from dfexplain.structures import Explanation, Faithfulness, VideoReport
-from dfexplain.ui import desk, reasons, viewer, words
+from dfexplain.ui import desk, evidence, reasons, timeline, viewer, words
 from dfexplain.ui.desk import Desk, Update
 from dfexplain.ui.reasons import Disc, Reasons
 from dfexplain.ui.services import Services, lively
@@ -49,7 +49,12 @@ def tested(services: Services, report: VideoReport, weights: Weights) -> Iterato
         if answer is not None and answer.faithfulness is not None:
             found.append(answer.faithfulness)
         yield words.note(words.TESTING.format(done=len(found), total=len(picks)))
-    yield words.note(told.beats_chance(found))
+    spans = [span for lane in report.lanes for span in explainer.spans(report, lane)]
+    yield words.note(told.beats_chance(found)) + "".join(
+        words.note(f"face {lane.track_id}: {told.carried(mine)}")
+        for lane in report.lanes
+        if (mine := [span for span in spans if span.track_id == lane.track_id])
+    )
 
 
 def wire(
@@ -89,7 +94,7 @@ def wire(
             to.method: gr.Dropdown(choices, value=explainer.default),
             to.discs: (),
             to.regions: [],
-            at.evidence: reasons.line(report, found),
+            at.evidence: evidence.line(report, found),
             at.found: found,
         }
         if found.faithfulness is not None and not found.faithfulness.beats_chance:
@@ -125,6 +130,17 @@ def wire(
         found = explainer.explain(report, lane, pick.row, name, faithfulness=plain, regions=plain)
         return dict(reasons.shown(to, report, pick, found, covered, signed))
 
+    def chosen(
+        report: VideoReport | None, lane: int | None, row: int | None, signed: bool, show: str
+    ) -> Update:
+        """A face or a frame was chosen here: the desk opens it."""
+        lanes = () if report is None else report.lanes
+        if report is None or lane is None or not 0 <= lane < len(lanes):
+            return {at.pick: gr.skip()}
+        pick = Pick(lane, min(row or 0, len(lanes[lane]) - 1))
+        moved = timeline.cursor(pick.lane, pick.row)
+        return {**desk.facing(at, report, pick, View(signed, show)), at.timeline: moved}
+
     def clicked(
         report: VideoReport | None, discs: tuple[Disc, ...], size: str, event: gr.SelectData
     ) -> tuple[Disc, ...]:
@@ -144,6 +160,14 @@ def wire(
     outputs, faced = to.outputs(), [at.evidence, at.found, at.crop, at.frame]
     asked = [at.report, at.pick, loaded, at.signed]
     again = [*asked, to.method, to.how, to.regions, to.discs]
+    facing = [at.pick, at.caption, at.crop, at.frame, at.bar, at.player, at.evidence, at.found]
+    for field in (to.face, to.frame):
+        field.input(
+            chosen,
+            [at.report, to.face, to.frame, at.signed, at.show],
+            [*facing, at.timeline],
+            **LATEST,
+        )
     at.pick.change(opened, [*asked, at.show], [*outputs, *faced], **LATEST)
     for part in (to.method, to.how, to.regions):
         part.input(redrawn, again, outputs, **LATEST)

@@ -6,8 +6,6 @@ place, and the score and the map are those of the covered picture.
 
 from __future__ import annotations
 
-import base64
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,23 +14,19 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from dfexplain import calibration, explain
+from dfexplain import explain
 from dfexplain.explain.explainer import Covered
 from dfexplain.explain.methods import METHODS
 from dfexplain.explain.regions import REGIONS, landmarks_on_crop, masks
-from dfexplain.report import document
-from dfexplain.report import words as told
-from dfexplain.report.explained import strongest
+from dfexplain.report.words import clock
 from dfexplain.structures import (
     Explanation,
-    Faithfulness,
-    Neighbour,
     VideoReport,
 )
-from dfexplain.ui import pictures, viewer, words
+from dfexplain.ui import evidence, pictures, viewer, words
 from dfexplain.ui.viewer import Pick
 
-__all__ = ["Disc", "Reasons", "cover_mask", "line", "nothing", "shown", "tab"]
+__all__ = ["Disc", "Reasons", "cover_mask", "nothing", "shown", "tab"]
 
 Array = NDArray[np.float32]
 HEIGHT = 384
@@ -54,6 +48,8 @@ class Reasons:
     """The components of the tab. `discs` belongs to one session."""
 
     caption: gr.HTML
+    face: gr.Dropdown
+    frame: gr.Dropdown
     previous: gr.Button
     next: gr.Button
     method: gr.Dropdown
@@ -80,6 +76,8 @@ def tab(kept_s: float) -> Reasons:
         gr.HTML(words.note(words.EXPLAIN_LEAD), apply_default_css=False)
         with gr.Row(elem_classes="caption-row"):
             caption = gr.HTML(_empty(), apply_default_css=False, elem_id="explain-caption")
+            face = _choice(words.FACE, "explain-face")
+            frame = _choice(words.OPEN_FRAME, "explain-frame")
             previous = _button(words.PREVIOUS, "explain-previous")
             following = _button(words.NEXT, "explain-next")
         with gr.Row(equal_height=False):
@@ -118,13 +116,26 @@ def tab(kept_s: float) -> Reasons:
         summary = gr.HTML(apply_default_css=False, elem_id="explain-summary")
         discs = gr.State((), time_to_live=kept_s)
     return Reasons(
-        caption, previous, following, method, note, crop, overlay, bar, panel, regions, how, size,
-        uncover, summary, discs,
+        caption, face, frame, previous, following, method, note, crop, overlay, bar, panel, regions,
+        how, size, uncover, summary, discs,
     )  # fmt: skip
 
 
 def _button(label: str, elem_id: str) -> gr.Button:
     return gr.Button(label, size="sm", scale=0, min_width=60, interactive=False, elem_id=elem_id)
+
+
+def _choice(label: str, elem_id: str) -> gr.Dropdown:
+    return gr.Dropdown(
+        [],
+        label=label,
+        container=False,
+        filterable=False,
+        scale=0,
+        min_width=60,
+        elem_id=elem_id,
+        elem_classes="choice",
+    )
 
 
 def _radio(choices: dict[str, str], value: str, label: str, elem_id: str) -> gr.Radio:
@@ -144,6 +155,8 @@ def nothing(at: Reasons) -> dict[gr.components.Component, object]:
     """No frame is open."""
     return {
         at.caption: _empty(),
+        at.face: gr.Dropdown([], value=None),
+        at.frame: gr.Dropdown([], value=None),
         at.crop: None,
         at.overlay: None,
         at.bar: "",
@@ -191,120 +204,19 @@ def shown(
     more = bool(viewer.flagged(report))
     return {
         at.caption: viewer.caption(report, pick),
+        at.face: gr.Dropdown(
+            [(words.face(one.track_id), k) for k, one in enumerate(report.lanes)], value=pick.lane
+        ),
+        at.frame: gr.Dropdown(
+            [(clock(float(time_s)), row) for row, time_s in enumerate(lane.track.time_s)],
+            value=pick.row,
+        ),
         at.crop: cv2.resize(crop, (SHOWN_PX, SHOWN_PX), interpolation=cv2.INTER_LINEAR),
         at.overlay: (crop, explain.overlay(crop, heatmap, signed=signed, grey=grey)),
         at.bar: viewer.colour_bar(heatmap, signed and method.signed),
         at.note: words.note(method.note),
-        at.panel: _panel(report, found, covered),
+        at.panel: evidence.panel(report, found, covered),
         at.previous: gr.Button(interactive=more),
         at.next: gr.Button(interactive=more),
         at.uncover: gr.Button(interactive=covered is not None),
     }
-
-
-def _scale(report: VideoReport, logit: float) -> str:
-    """A frame's score as the page shows it: p_fake where the video has one, else the logit."""
-    if document.shows_probability(report) and report.calibration is not None:
-        return words.p_fake(float(calibration.p_fake(report.calibration, np.array([logit]))[0]))
-    return words.score(logit)
-
-
-def _panel(report: VideoReport, found: Explanation, covered: Covered | None) -> str:
-    parts = [_change(report, found, covered)]
-    if covered is None:
-        parts += [
-            _against_chance(found.faithfulness),
-            _regions(report, found),
-            _neighbours(found.neighbours),
-        ]
-    else:
-        parts.append(words.note(words.COVERED_NOTE))
-    return f'<div class="reasons">{"".join(parts)}</div>'
-
-
-def _change(report: VideoReport, found: Explanation, covered: Covered | None) -> str:
-    if covered is None:
-        return f'<p class="reasons-score"><b>{_scale(report, found.logit)}</b></p>'
-    before, after = (_scale(report, value) for value in (covered.before, covered.after))
-    # What kind of number it is stands before the first of the two.
-    text = f"<b>{html.escape(before)}</b> → <b>{html.escape(after.partition(' ')[2])}</b>"
-    return f'<p class="reasons-score" role="status">{text} <span>{words.WHEN_COVERED}</span></p>'
-
-
-def _against_chance(found: Faithfulness | None) -> str:
-    if found is None:
-        return ""
-    values = ((words.THE_MAP, found.of_map), (words.RANDOM_MAP, found.of_random),
-              (words.CENTRE_MAP, found.of_centre))  # fmt: skip
-    most = max(0.01, *(abs(value) for _, value in values))
-    rows = "".join(
-        f'<div class="rate"><span>{name}</span><i style="--share:{max(0.0, value) / most:.3f}"></i>'
-        f"<b>{value:+.2f}</b></div>"
-        for name, value in values
-    )
-    verdict = words.BEATS if found.beats_chance else told.NO_BETTER
-    tone = "" if found.beats_chance else ' class="lost"'
-    return (
-        f'<section title="{html.escape(words.CHANCE_HELP)}"><h3>{words.AGAINST_CHANCE}</h3>'
-        f"{rows}<p{tone}>{html.escape(verdict)}</p></section>"
-    )
-
-
-def _regions(report: VideoReport, found: Explanation) -> str:
-    if not found.regions:
-        return ""
-    rows = "".join(
-        f'<tr><th scope="row">{part.name}</th>'
-        f'<td><div class="heat"><i style="--share:{part.heat_share or 0.0:.3f}"></i>'
-        f"<span>{told.share(part.heat_share or 0.0)}</span></div></td>"
-        f"<td>{html.escape(_scale(report, part.covered_logit))}</td></tr>"
-        for part in found.regions
-        if part.area_share > 0.0
-    )
-    head = "".join(f'<th scope="col">{name}</th>' for name in words.REGION_COLUMNS)
-    face = words.note(told.face_share(found.face_share))
-    region = strongest(found)
-    assert region is not None
-    with_p = document.shows_probability(report)
-    scale = report.calibration if with_p else None
-    said = told.covering(region.name, found.logit, region.covered_logit, scale)
-    return (
-        f"<section><h3>{words.REGIONS_TITLE}</h3><p>{html.escape(said)}</p>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{face}</section>"
-    )
-
-
-def _neighbours(found: Sequence[Neighbour]) -> str:
-    if not found:
-        return ""
-    cards = "".join(
-        f'<figure><img src="{_png(one.thumbnail_rgb)}" alt="{words.LABELS[one.label]}">'
-        f"<figcaption>{words.LABELS[one.label]}<small>{one.likeness:.2f}</small></figcaption>"
-        "</figure>"
-        for one in found
-    )
-    return (
-        f"<section><h3>{words.NEIGHBOURS}</h3><div class='neighbours'>{cards}</div>"
-        f"{words.note(words.NEIGHBOURS_HELP)}</section>"
-    )
-
-
-def _png(rgb: NDArray[np.uint8]) -> str:
-    _, data = cv2.imencode(".png", rgb[:, :, ::-1])
-    return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()
-
-
-def line(report: VideoReport, found: Explanation) -> str:
-    """For the desk, under the open frame: which region matters most, and the map against chance."""
-    parts = []
-    region = strongest(found)
-    if region is not None:
-        scale = report.calibration if document.shows_probability(report) else None
-        parts.append(told.covering(region.name, found.logit, region.covered_logit, scale))
-    if found.faithfulness is not None:
-        test = found.faithfulness
-        said = words.BEATS if test.beats_chance else told.NO_BETTER
-        rival = max(test.of_random, test.of_centre)
-        sign = ">" if test.beats_chance else "≤"
-        parts.append(f"map against chance: {test.of_map:+.2f} {sign} {rival:+.2f} logits, {said}")
-    return words.note("; ".join(parts))

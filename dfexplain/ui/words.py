@@ -95,6 +95,7 @@ COVERED_NOTE = (
     "matter, before you believe a change of the score. Uncover to see what was found of the frame."
 )
 METHOD = "Method"
+FACE, OPEN_FRAME = "Face", "Frame"
 AGAINST_CHANCE = "Map against chance"
 CHANCE_HELP = (
     "What the places where a map is hot are worth more than those where it is cold, in logits: "
@@ -173,6 +174,11 @@ def p_fake(p: float) -> str:
 def score(logit: float) -> str:
     """A frame's raw score, where there is no probability."""
     return f"score {logit:.2f}"
+
+
+def face(track_id: str) -> str:
+    """A choice of faces."""
+    return f"face {track_id}"
 
 
 def frame(track_id: str, time_s: float, value: str) -> str:
