@@ -281,7 +281,7 @@ def test_a_phone_shows_everything(browser: sync_api.Browser, address: str, schem
         assert visit.fits()
         dark = visit.page.evaluate("document.body.classList.contains('dark')")
         assert dark == (scheme == "dark")
-        for name in (words.TAB_CALIBRATION, words.TAB_WEIGHTS):
+        for name in (words.TAB_EXPLAIN, words.TAB_CALIBRATION, words.TAB_WEIGHTS):
             visit.page.get_by_role("tab", name=name).click()
             visit.page.wait_for_timeout(300)
             assert visit.fits()

@@ -12,15 +12,17 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dfexplain import __main__ as cli
-from dfexplain import errors, weights_writing
+from dfexplain import errors, explain_commands, report, weights_writing
 from dfexplain.structures import Progress, Sampling, VideoReport
 from tests import small_weights as small
+from tests.pages import drawn_weights
 from tests.reports import REPORTS
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +55,7 @@ class Made:
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     detector = Made()
-    monkeypatch.setattr(cli, "_detector", lambda spec: detector)
+    monkeypatch.setattr(cli, "_tools", lambda arguments: (detector, lambda found: found))
     return detector
 
 
@@ -238,7 +240,7 @@ def test_names_that_the_terminal_cannot_show_do_not_end_the_run(made: Made, tmp_
         import sys
         from dfexplain import __main__ as cli
         from tests.test_cli import Made
-        cli._detector = lambda spec: Made()
+        cli._tools = lambda arguments: (Made(), lambda found: found)
         videos = ["\\u65e5/no_face.mp4", "\\u65e5/text.mp4"]
         sys.exit(cli.main(["analyze", *videos, "--out", sys.argv[1]]))
         """
@@ -274,7 +276,7 @@ def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
                     time.sleep(60)
                 yield from super().analyze(path, sampling)
 
-        cli._detector = lambda spec: Slow()
+        cli._tools = lambda arguments: (Slow(), lambda found: found)
         sys.exit(cli.main(["analyze", "no_face.mp4", "wait.mp4", "--out", sys.argv[1]]))
         """
     )
@@ -294,3 +296,24 @@ def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
     assert out.startswith("no_face.mp4: no face found")
     assert err == "interrupted\n"
     assert (tmp_path / "no_face.json").exists()
+
+
+def test_explain_asks_about_the_frames_that_the_page_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explainer = explain_commands.explainer_of(drawn_weights(), None)
+    both = (Made(), partial(explain_commands.explained, explainer))
+    monkeypatch.setattr(cli, "_tools", lambda arguments: both)
+    asked = ["explain", "two_faces.mp4", "--out", str(tmp_path), "--format", "json,html"]
+    assert cli.main(asked) == 0
+    assert "likely manipulated" in capsys.readouterr().out
+    (written,) = (p for p in tmp_path.glob("*.json") if not p.name.endswith(".run.json"))
+    read = json.loads(written.read_text("utf-8"))
+    shown = report.shown_frames(REPORTS["two_faces"]())
+    assert [(e["track_id"], e["time_s"]) for e in read["explanations"]] == [
+        (s.lane.track_id, round(float(s.lane.track.time_s[s.row]), 6)) for s in shown
+    ]
+    assert all(e["faithfulness"] and len(e["regions"]) > 5 for e in read["explanations"])
+    assert {span["track_id"] for span in read["region_spans"]} == {"B"}
+    with pytest.raises(errors.SettingError, match="method must be one of"):
+        explain_commands.explainer_of(drawn_weights(), "magic")

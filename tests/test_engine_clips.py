@@ -70,7 +70,8 @@ def test_a_short_track_is_filled_up_with_its_last_crop() -> None:
 @pytest.mark.parametrize("rows", [0, 1, 4, 5])
 def test_every_crop_has_one_row(rows: int) -> None:
     output = engine().run(crops(rows))
-    assert [len(column) for column in output] == [rows] * 3
+    assert [len(column) for column in output[:3]] == [rows] * 3
+    assert output.mask is None
     assert output.features.shape[1] == 32
 
 
@@ -88,7 +89,7 @@ def test_a_track_crop_by_crop_keeps_one_window_and_scores_the_same() -> None:
     assert rest is not None
     assert windows.finish() is None
     got, whole = EngineOutput.joined([*parts, rest]), running.run(pictures)
-    for one, other in zip(got, whole, strict=True):
+    for one, other in zip(got[:3], whole[:3], strict=True):
         np.testing.assert_array_equal(one, other)
 
 
