@@ -42,6 +42,7 @@ def test_the_program_as_it_ships(browser: sync_api.Browser, shipped: str) -> Non
         visit.page.wait_for_selector("#verdict progress[value]")
         visit.wait_caption("face [AB]")
         visit.video_at(shown_time_s(visit.caption()))
+        _cover_the_mouth(visit)
         before = visit.pictures()
         _picture(visit, "desk")
         visit.click_lane(0, 0.1)
@@ -56,6 +57,26 @@ def test_the_program_as_it_ships(browser: sync_api.Browser, shipped: str) -> Non
         _picture(visit, "calibration")
         assert visit.strangers() == []
         assert visit.complaints == []
+
+
+def _cover_the_mouth(visit: Visit) -> None:
+    """Ask the shipped weights what becomes of a frame without its mouth."""
+    page, wait = visit.page, {"timeout": SLOW_MACHINE_MS}
+    page.get_by_role("tab", name=words.TAB_EXPLAIN).click()
+    found = page.locator("#reasons")
+    sync_api.expect(found).to_contain_text(words.AGAINST_CHANCE, **wait)
+    sync_api.expect(found).to_contain_text(words.REGIONS_TITLE, **wait)
+    _picture(visit, "explain")
+    shown = page.locator("#explain-map img").first.get_attribute("src")
+    page.get_by_label("mouth", exact=True).check()
+    sync_api.expect(found).to_contain_text(words.WHEN_COVERED, **wait)
+    sync_api.expect(page.locator("#explain-map img").first).not_to_have_attribute(
+        "src", shown or "", **wait
+    )
+    _picture(visit, "explain-covered")
+    visit.button(words.UNCOVER).click()
+    sync_api.expect(found).to_contain_text(words.AGAINST_CHANCE, **wait)
+    page.get_by_role("tab", name=words.TAB_DESK).click()
 
 
 @pytest.mark.slow
