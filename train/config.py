@@ -65,7 +65,8 @@ class Optimiser(Section):
     For `freeze_epochs` only the head learns, at `lr`; then the backbone too, at `unfrozen_lr` (0:
     at `lr`). `tune` says which weights ever move: all, the head, or head and normalisation.
     Gradients longer than `clip_norm` are shortened (0: never). `ema` is the decay a step of the
-    averaged weights, which are the ones that are kept (0: no averaging).
+    averaged weights, which are the ones that are kept (0: no averaging). `drop_path` is the share
+    of samples for which the deepest residual branch is left out, less for those before it.
     """
 
     kind: str = choice("adamw", "adam")
@@ -76,6 +77,7 @@ class Optimiser(Section):
     unfrozen_lr: float = number(0.0, 0.0, 1.0)
     tune: str = choice("all", "head", "norm")
     ema: float = number(0.0, 0.0, 0.99999)
+    drop_path: float = number(0.0, 0.0, 0.9)
 
 
 @dataclass(frozen=True)

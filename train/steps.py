@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
 from torch.optim import Optimizer
 from torch.optim import lr_scheduler as schedules
+from torchvision.ops import StochasticDepth
 
 from dfexplain.errors import SettingError
 from dfexplain.models import FrameModel, ModelConfig, VideoModel
@@ -24,6 +25,7 @@ __all__ = [
     "average",
     "channels_last",
     "choose_weights",
+    "drop_paths",
     "make_optimizer",
     "mixed_precision",
     "normalise",
@@ -50,6 +52,24 @@ def normalise(clips: Tensor, config: ModelConfig) -> Tensor:
     std = torch.tensor(config.std, device=clips.device).view(1, 3, 1, 1)
     frames = (clips.flatten(0, 1).float() / 255.0 - mean) / std
     return frames.contiguous(memory_format=torch.channels_last).view(clips.shape)
+
+
+def drop_paths(model: nn.Module, deepest: float) -> None:
+    """Leave residual branches out by chance while training, sample by sample.
+
+    The share of samples rises from the first branch to `deepest` at the last (Huang et al.,
+    "Deep Networks with Stochastic Depth", ECCV 2016, eq. 4). Raises SettingError for a model whose
+    blocks have no such place.
+    """
+    blocks = [module for module in model.modules() if hasattr(module, "drop_path")]
+    if deepest and not blocks:
+        raise SettingError(
+            f"optimiser.drop_path must be 0 for this model, but got {deepest:g}: no residual branch "
+            "of it can be left out. Set optimiser.drop_path=0."
+        )
+    for k, block in enumerate(blocks, start=1):
+        if deepest:
+            block.drop_path = StochasticDepth(deepest * k / len(blocks), mode="row")
 
 
 def pos_weight(rows: list[Row], config: FitConfig) -> float:

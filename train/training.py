@@ -38,7 +38,9 @@ class Training:
         self.data_digest = data_digest
         self.precision = steps.mixed_precision(config.run.precision, here.device)
         weight = steps.pos_weight(data.rows, config)
-        learner = steps.Learner(build(config.model), config, weight, self.teacher)
+        model = build(config.model)
+        steps.drop_paths(model, config.optimiser.drop_path)
+        learner = steps.Learner(model, config, weight, self.teacher)
         self.learner = steps.channels_last(learner.to(here.device))
         self.averaged: VideoModel = self.learner.model
         if config.optimiser.ema:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torchvision.ops import StochasticDepth
 
 from dfexplain.aggregate import lane_score
 from dfexplain.errors import SettingError
-from dfexplain.models import build
+from dfexplain.models import ModelConfig, build
 from train import config, steps
 from train.batches import Batch, Row
 from train.validation import chance_accuracy, measure, video_scores
@@ -142,6 +143,27 @@ def test_schedules() -> None:
     assert max(cycle) == pytest.approx(0.1, rel=0.05)
     assert cycle.index(max(cycle)) in (1, 2, 3)
     assert cycle[-1] < 1e-5
+
+
+@pytest.mark.parametrize("backbone", ["tf_efficientnet_lite0", "mobilenetv3_small_100", "resnet18"])
+def test_deep_branches_are_left_out_while_training_only(backbone: str) -> None:
+    torch.manual_seed(0)
+    model = build(ModelConfig(backbone=backbone, crop_px=32, dropout=0.0))
+    keys, clips = list(model.state_dict()), torch.rand(16, 1, 3, 32, 32)
+    before, _ = model.eval()(clips)
+    steps.drop_paths(model, 0.8)
+    shares = [m.p for m in model.modules() if isinstance(m, StochasticDepth)]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < shares[-1] == pytest.approx(0.8)
+    assert list(model.state_dict()) == keys
+    torch.testing.assert_close(model.eval()(clips)[0], before)
+    model.train()
+    for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
+        norm.eval()
+    one, two = model(clips)[0], model(clips)[0]
+    assert not torch.equal(one, two)
+    with pytest.raises(SettingError, match=r"drop_path must be 0 for this model, but got 0\.4"):
+        steps.drop_paths(build(settings().model), 0.4)
 
 
 def test_the_average_moves_a_share() -> None:
