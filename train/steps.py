@@ -64,8 +64,8 @@ def drop_paths(model: nn.Module, deepest: float) -> None:
     blocks = [module for module in model.modules() if hasattr(module, "drop_path")]
     if deepest and not blocks:
         raise SettingError(
-            f"optimiser.drop_path must be 0 for this model, but got {deepest:g}: no residual branch "
-            "of it can be left out. Set optimiser.drop_path=0."
+            f"optimiser.drop_path must be 0 for this model, but got {deepest:g}: none of its "
+            "residual branches can be left out. Set optimiser.drop_path=0."
         )
     for k, block in enumerate(blocks, start=1):
         if deepest:
