@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from dfexplain import explain, hub
 from dfexplain.__main__ import main
 from dfexplain.detector import Detector
+from dfexplain.report import one_line
 from dfexplain.structures import Lane, Outcome, Progress, Reason, Segment, VideoReport
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -141,3 +143,16 @@ def test_the_command_line_gives_one_line_a_clip_and_the_same_report_twice(
     for name in CLIPS:
         stem = Path(name).with_suffix(".json")
         assert (tmp_path / "one" / stem).read_bytes() == (tmp_path / "two" / stem).read_bytes()
+
+
+def test_the_readme_shows_what_is_printed() -> None:
+    """Word for word, but for a probability, which may be another by 0.02 on another processor."""
+    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    block = readme.partition("<!-- results -->\n```\n")[2].partition("```")[0]
+    printed = [one_line(analysed(name)[1]) for name in CLIPS]
+    number = re.compile(r"\bp (\d\.\d\d)\b")
+    shown = block.splitlines()
+    assert [number.sub("p", line) for line in shown] == [number.sub("p", p) for p in printed]
+    for one, other in zip(shown, printed, strict=True):
+        for told, found in zip(number.findall(one), number.findall(other), strict=True):
+            assert float(told) == pytest.approx(float(found), abs=0.021)
