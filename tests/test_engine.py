@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from dfexplain.engine import BATCH, Engine
 from dfexplain.errors import SettingError
 from dfexplain.models import FrameModel, ModelConfig, build
 from dfexplain.models.config import BACKBONES
+from dfexplain.models.frame import EVERYWHERE
 
 SMALL = ModelConfig(backbone="resnet18", crop_px=64)
 
@@ -75,6 +77,33 @@ def test_no_crops_give_no_rows() -> None:
 def test_wrong_size_is_refused() -> None:
     with pytest.raises(ValueError, match=r"must be \(N, 64, 64, 3\)"):
         engine().run(crops(1, size=32))
+
+
+def test_pooling_by_the_mask_judges_by_the_masked_places() -> None:
+    torch.manual_seed(0)
+    config = replace(SMALL, mask_head=True, pooling="mask")
+    model = build(config).eval()
+    assert isinstance(model, FrameModel)
+    assert model.mask is not None
+    nn.init.normal_(model.mask.weight, std=0.5)
+    pictures, running = crops(3), Engine(config, model.state_dict())
+    output = running.run(pictures)
+    with torch.inference_mode():
+        clips = running.normalise(pictures).unsqueeze(1)
+        maps = model.encode(clips).flatten(0, 1)
+        cells = model.mask(maps).sigmoid() + EVERYWHERE
+        pooled = (maps * cells).sum(dim=(2, 3)) / cells.sum(dim=(2, 3))
+        wanted = model.head(pooled).squeeze(1)
+        logits, _ = model(clips)
+    np.testing.assert_allclose(output.logit, wanted.numpy(), atol=1e-5)
+    np.testing.assert_allclose(output.logit, logits.numpy(), atol=1e-5)
+    bias = float(model.head.bias[0].detach())
+    np.testing.assert_allclose(output.evidence.mean(axis=(1, 2)) + bias, output.logit, atol=1e-5)
+    plain = Engine(replace(config, pooling="mean"), model.state_dict()).run(pictures)
+    assert np.abs(plain.logit - output.logit).max() > 1e-4
+    np.testing.assert_allclose(output.mask, plain.mask, atol=1e-6)
+    with pytest.raises(SettingError, match="pooling must be another than mask without"):
+        replace(SMALL, pooling="mask")
 
 
 def test_variants_of_a_clip_are_scored_as_it_is() -> None:

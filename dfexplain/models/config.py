@@ -53,7 +53,7 @@ ARCHITECTURE_NAMES = (
     "deepfake_mobilenet",
     *LEAST_FRAMES,
 )
-POOLINGS = ("mean", "attention", "lstm", "transformer", "divided")
+POOLINGS = ("mean", "attention", "lstm", "transformer", "divided", "mask")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class ModelConfig:
     number T of consecutive crops of one face that the model judges together; 1: each on its own.
     `backbone` matters for the architectures `frame` and `pooled`, `pooling` for `pooled`, and
     `embed_dim`, the width of what follows the backbone, for `pooled` and `resnet_rnn`. With a
-    `mask_head` a `frame` model also says where it thinks that a crop is forged.
+    `mask_head` a `frame` model also says where it thinks that a crop is forged, and with the
+    pooling `mask` it judges by these places above all.
     """
 
     architecture: str = "frame"
@@ -111,6 +112,11 @@ class ModelConfig:
                 "mask_head",
                 not self.mask_head or self.architecture == "frame",
                 f"be false for {self.architecture}",
+            ),
+            (
+                "pooling",
+                self.pooling != "mask" or self.mask_head,
+                "be another than mask without a mask_head",
             ),
         )
         for name, holds, rule in rules:

@@ -23,6 +23,10 @@ from dfexplain.models.config import ModelConfig
 __all__ = ["FrameModel", "FrameOutput"]
 
 
+# Added to the mask before pooling by it: a face without any forged place is judged by all of them.
+EVERYWHERE = 0.05
+
+
 class FrameOutput(NamedTuple):
     """logit (N,), evidence (N, h, w) whose mean plus bias is the logit, pooled features (N, D).
 
@@ -51,11 +55,24 @@ class FrameModel(VideoModel):
     def forward_frames(self, frames: Tensor) -> FrameOutput:
         """Score normalised crops (N, 3, S, S)."""
         maps: Tensor = self.maps(backbones.maps_of(self.backbone, frames))
+        mask = None if self.mask is None else self.mask(maps).squeeze(1).sigmoid()
+        maps = self._weighed(maps)
         features = maps.mean(dim=(2, 3))
         logit = self.head(self.dropout(features)).squeeze(1)
         evidence = torch.einsum("ndhw,d->nhw", maps, self.head.weight[0])
-        mask = None if self.mask is None else self.mask(maps).squeeze(1).sigmoid()
         return FrameOutput(logit, evidence, features, mask)
+
+    def _weighed(self, maps: Tensor) -> Tensor:
+        """Feature maps (N, D, h, w), each place weighed by the mask where the model pools by it.
+
+        The weights have a mean of 1, so the mean over places is the weighted one, and evidence
+        still adds up to the logit. No gradient goes through them: what they say is taught by masks.
+        """
+        if self.config.pooling != "mask" or self.mask is None:
+            return maps
+        weights = self.mask(maps).sigmoid().detach() + EVERYWHERE
+        weighed: Tensor = maps * (weights / weights.mean(dim=(2, 3), keepdim=True))
+        return weighed
 
     def encode(self, clips: Tensor) -> Tensor:
         """See VideoModel; t is T."""
@@ -64,7 +81,8 @@ class FrameModel(VideoModel):
 
     def decide(self, maps: Tensor, frames: int) -> ModelOutput:
         """See VideoModel."""
-        features = maps.mean(dim=(3, 4))
+        weighed = self._weighed(maps.flatten(0, 1)).reshape(maps.shape)
+        features = weighed.mean(dim=(3, 4))
         frame_logits = self.head(self.dropout(features)).squeeze(2)
         return ModelOutput(frame_logits.mean(dim=1), frame_logits, features)
 
