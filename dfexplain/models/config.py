@@ -53,7 +53,9 @@ ARCHITECTURE_NAMES = (
     "deepfake_mobilenet",
     *LEAST_FRAMES,
 )
-POOLINGS = ("mean", "attention", "lstm", "transformer", "divided", "mask")
+# Over time, and the one over the places of a frame.
+POOLINGS = ("mean", "attention", "lstm", "transformer", "divided")
+BY_MASK = "mask"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,11 @@ class ModelConfig:
                 least <= self.clip_frames <= 64,
                 f"lie in {least}..64 for {self.architecture}",
             ),
-            ("pooling", self.pooling in POOLINGS, f"be one of {', '.join(POOLINGS)}"),
+            (
+                "pooling",
+                self.pooling in (*POOLINGS, BY_MASK),
+                f"be one of {', '.join((*POOLINGS, BY_MASK))}",
+            ),
             (
                 "embed_dim",
                 16 <= self.embed_dim <= 2048 and self.embed_dim % 16 == 0,
@@ -115,7 +121,7 @@ class ModelConfig:
             ),
             (
                 "pooling",
-                self.pooling != "mask" or self.mask_head,
+                self.pooling != BY_MASK or self.mask_head,
                 "be another than mask without a mask_head",
             ),
         )

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dfexplain.models import backbones
 from dfexplain.models.base import Explained, ModelOutput, VideoModel
-from dfexplain.models.config import ModelConfig
+from dfexplain.models.config import BY_MASK, ModelConfig
 
 __all__ = ["FrameModel", "FrameOutput"]
 
@@ -68,7 +68,7 @@ class FrameModel(VideoModel):
         The weights have a mean of 1, so the mean over places is the weighted one, and evidence
         still adds up to the logit. No gradient goes through them: what they say is taught by masks.
         """
-        if self.config.pooling != "mask" or self.mask is None:
+        if self.config.pooling != BY_MASK or self.mask is None:
             return maps
         weights = self.mask(maps).sigmoid().detach() + EVERYWHERE
         weighed: Tensor = maps * (weights / weights.mean(dim=(2, 3), keepdim=True))
