@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfexplain import aggregate, calibration, lanes, video
+from dfexplain import aggregate, calibration, jpegs, lanes, video
 from dfexplain.engine import Engine, EngineOutput, TrackWindows
 from dfexplain.faces import FaceDetector
 from dfexplain.hub import Weights
@@ -34,14 +34,6 @@ CHUNK = 8
 # Chunks without a face after which its track is over: the tracker gives up within two.
 OVER = 3
 PREVIEW_PX = 640
-PREVIEW_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 88)
-# Crops are scored again when somebody asks why: as little as possible may be lost.
-CROP_JPEG = (
-    cv2.IMWRITE_JPEG_QUALITY,
-    95,
-    cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-    cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-)
 NOT_CHECKED = (
     "sound and voices",
     "whether lips match the words",
@@ -51,20 +43,13 @@ NOT_CHECKED = (
 )
 
 
-def _jpeg(rgb: NDArray[np.uint8], how: Sequence[int]) -> bytes:
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), how)
-    if not done:
-        raise RuntimeError("OpenCV could not encode a JPEG.")
-    return data.tobytes()
-
-
 def _preview(frame: Frame) -> Preview:
     scale = min(1.0, PREVIEW_PX / max(frame.rgb.shape[:2]))
     rgb = frame.rgb
     if scale < 1.0:
         size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return Preview(frame.index, frame.time_s, _jpeg(rgb, PREVIEW_JPEG), scale)
+    return Preview(frame.index, frame.time_s, jpegs.encoded(rgb, jpegs.PREVIEW), scale)
 
 
 def _chunks(events: Iterator[Frame | None]) -> Iterator[list[Frame] | None]:
@@ -109,7 +94,7 @@ class _Scored:
 
     def add(self, face: TrackedFace, crop: NDArray[np.uint8], output: EngineOutput | None) -> None:
         self.time_s.append(face.time_s)
-        self.crops_jpeg.append(_jpeg(crop, CROP_JPEG))
+        self.crops_jpeg.append(jpegs.encoded(crop))
         self.quiet = 0
         if self.windows is not None:
             output = self.windows.add(crop)

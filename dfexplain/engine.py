@@ -111,15 +111,19 @@ class Engine:
             parts.append(self._explained(self.normalise(batch).unsqueeze(1)).rows(0, rows))
         return EngineOutput.joined(parts)
 
-    def logits(self, clips: Crops) -> NDArray[np.float64]:
-        """Score variants (V, T, S, S, 3) of a clip of T crops, T = 1 for a model that judges each
-        crop for itself: the logits (V, T) of their frames."""
+    def run_clips(self, clips: Crops) -> EngineOutput:
+        """Score clips (V, T, S, S, 3), T = 1 for a model that judges each crop for itself: a row
+        for each frame, V times T in all."""
         frames = self.config.clip_frames
         if clips.ndim != 5 or clips.shape[1] != frames:
             raise ValueError(f"clips must be (V, {frames}, S, S, 3), but got {clips.shape}.")
         if frames == 1:
-            return self.run(clips[:, 0]).logit[:, None]
-        return np.stack([self.run_clip(clip).logit for clip in clips])
+            return self.run(clips[:, 0])
+        return EngineOutput.joined([self.run_clip(clip) for clip in clips])
+
+    def logits(self, clips: Crops) -> NDArray[np.float64]:
+        """The logits (V, T) of the frames of clips (V, T, S, S, 3): see `run_clips`."""
+        return self.run_clips(clips).logit.reshape(clips.shape[:2])
 
     def run_clip(self, crops: Crops) -> EngineOutput:
         """Score one clip of `clip_frames` crops (T, S, S, 3)."""

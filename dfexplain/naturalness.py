@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfexplain import jpegs
+
 __all__ = ["NAMES", "SCALES", "decoded", "statistics"]
 
 Image = NDArray[np.uint8]
@@ -44,13 +46,10 @@ NAMES: tuple[tuple[str, str], ...] = tuple(_MEASURES.values()) * len(SCALES)
 def decoded(crops_jpeg: Sequence[bytes], limit: int) -> NDArray[np.uint8]:
     """At most `limit` of a track's crops (N, S, S, 3), spread evenly. They are our own JPEGs."""
     places = np.unique(np.linspace(0, len(crops_jpeg) - 1, limit).round().astype(int))
-    pictures = []
-    for place in places:
-        bgr = cv2.imdecode(np.frombuffer(crops_jpeg[place], np.uint8), cv2.IMREAD_COLOR)
-        if bgr is None:
-            raise ValueError("crops_jpeg must hold JPEGs.")
-        pictures.append(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
-    return np.asarray(np.stack(pictures), np.uint8)
+    try:
+        return np.stack([jpegs.decoded(crops_jpeg[place]) for place in places])
+    except ValueError as error:
+        raise ValueError("crops_jpeg must hold JPEGs.") from error
 
 
 def statistics(crops: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ LONGEST_FILE = 320
 RANKS = {
     0: "structures errors",
     1: "aggregate cage calibration comparison decode encode evaluation face_shape intervals "
-    "metrics naturalness packets plan scaling tonemap video",
+    "jpegs metrics naturalness packets plan scaling tonemap video",
     2: "engine faces golden hub models publish reference release_checks shots tracks trails "
     "untrusted weights_folder weights_writing",
     3: "detector explain lanes",

@@ -41,8 +41,8 @@ def _found(faithful: bool) -> Explanation:
 
 def test_a_map_that_loses_to_chance_is_grey_and_says_so() -> None:
     at = _tab()
-    won = reasons.shown(at, REPORT, PICK, _found(True), None, False)
-    lost = reasons.shown(at, REPORT, PICK, _found(False), None, False)
+    won = reasons.shown(at, REPORT, PICK, _found(True), False)
+    lost = reasons.shown(at, REPORT, PICK, _found(False), False)
     assert words.BEATS in str(won[at.panel])
     assert told.NO_BETTER in str(lost[at.panel])
     assert told.NO_BETTER not in str(won[at.panel])
@@ -72,7 +72,7 @@ def test_maps_of_random_weights_lose_and_are_grey() -> None:
     # One that knows nothing wins on about a fifth.
     assert np.mean(won) < 0.5
     lost = found[won.index(False)]
-    panel = str(reasons.shown(_tab(), REPORT, PICK, lost, None, False).values())
+    panel = str(reasons.shown(_tab(), REPORT, PICK, lost, False).values())
     assert told.NO_BETTER in panel
 
 
@@ -105,8 +105,8 @@ def test_a_covered_frame_shows_both_scores_and_the_covered_picture() -> None:
     covered = explainer.cover(REPORT, lane, PICK.row, mask, "mean")
     assert covered.before != covered.after
     found = explainer.explain(REPORT, lane, PICK.row, faithfulness=False, regions=False)
-    plain = reasons.shown(at, REPORT, PICK, found, None, False)
-    shown = reasons.shown(at, REPORT, PICK, found, covered, False)
+    plain = reasons.shown(at, REPORT, PICK, found, False)
+    shown = reasons.shown(at, REPORT, PICK, covered, False)
     assert words.WHEN_COVERED in str(shown[at.panel])
     assert words.WHEN_COVERED not in str(plain[at.panel])
     changed = np.abs(np.asarray(shown[at.crop], int) - np.asarray(plain[at.crop], int)).max(axis=2)

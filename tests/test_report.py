@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from dfexplain import report
-from dfexplain.report import document, page, table
+from dfexplain.report import numbers, page, table
+from dfexplain.report.numbers import rounded
 from dfexplain.structures import Outcome, Reason
 from tests.reports import REPORTS, Person, make_report, renamed
 
@@ -119,9 +120,9 @@ def test_json_is_the_same_bytes_and_run_times_are_elsewhere() -> None:
 
 
 def test_numbers_are_rounded_and_zero_has_no_sign() -> None:
-    assert document.rounded(-1e-9) == 0.0
-    assert math.copysign(1, document.rounded(-1e-9) or 0.0) == 1
-    assert document.rounded(1 / 3) == 0.333333
+    assert rounded(-1e-9) == 0.0
+    assert math.copysign(1, rounded(-1e-9) or 0.0) == 1
+    assert rounded(1 / 3) == 0.333333
     numbers = re.findall(r"-?\d+\.\d+(?:e-?\d+)?", report.to_json(REPORTS["crowd"]()))
     assert numbers
     assert all(len(n.split(".")[1]) <= 6 or "e-" in n for n in numbers)
@@ -184,8 +185,8 @@ def test_the_words_name_every_key_and_column() -> None:
     assert {*table.FRAME_COLUMNS, *table.VIDEO_COLUMNS} <= named
     assert {str(r) for r in Reason} | {str(o) for o in Outcome} <= named
     said = (DOCS / "report_schema.md").read_text("utf-8")
-    assert f"{document.DIGITS} decimal digits" in said
-    assert f"boxes to\n{document.BOX_DIGITS};" in said
+    assert f"{numbers.DIGITS} decimal digits" in said
+    assert f"boxes to\n{numbers.BOX_DIGITS};" in said
 
 
 # --- tables

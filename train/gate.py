@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfexplain import naturalness
+from dfexplain import jpegs, naturalness
 from dfexplain.engine import Engine
 from dfexplain.reference import OutOfDistribution, Pictures
 from dfexplain.structures import Calibration
 from train import cartoons
 from train.augment import draw_wear
 from train.material import Material
-from train.scores import ScoredVideo, jpeg
+from train.scores import ScoredVideo
 
 __all__ = ["DRAWN_STYLES", "GATE_SHARE", "limited", "reference"]
 
@@ -96,7 +96,7 @@ def _pictures(good: Floats, drawn: Floats) -> Pictures:
 
 def _kept(crops: Crops) -> Crops:
     """The crops as a track keeps them."""
-    return naturalness.decoded([jpeg(crop) for crop in crops], len(crops))
+    return np.stack([jpegs.decoded(jpegs.encoded(crop)) for crop in crops])
 
 
 def _drawn(crops: Crops) -> list[NDArray[np.uint8]]:

@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfexplain import aggregate, calibration, lanes
-from dfexplain.detector import CROP_JPEG, Detector
+from dfexplain import aggregate, calibration, jpegs, lanes
+from dfexplain.detector import Detector
 from dfexplain.engine import Engine
 from dfexplain.errors import InputError, SettingError
 from dfexplain.hub import OutOfDistribution, Weights
@@ -33,7 +32,6 @@ __all__ = [
     "ScoredVideo",
     "clip_records",
     "engine_of_run",
-    "jpeg",
     "score_crops",
     "score_video",
     "score_videos",
@@ -123,15 +121,6 @@ def engine_of_run(run_dir: Path, which: str = "best") -> Engine:
     return Engine(ModelConfig.from_dict(state["config"]), state["averaged"])
 
 
-def jpeg(rgb: Image) -> bytes:
-    """A crop (S, S, 3) as the app keeps it for display."""
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", bgr, CROP_JPEG)
-    if not done:
-        raise RuntimeError("OpenCV could not encode a JPEG.")
-    return data.tobytes()
-
-
 def score_crops(
     weights: Weights | Engine,
     crops: Sequence[CropRow],
@@ -191,9 +180,9 @@ def _score_rows(
         score = aggregate.lane_score(logits[name])
         if len(track) >= enough and score > best[0]:
             best = (score, name)
-            crop_jpeg = jpeg(pictures[int(np.argmax(logits[name]))])
+            crop_jpeg = jpegs.encoded(pictures[int(np.argmax(logits[name]))])
             if reference is not None:
-                far = departure(output.features, [jpeg(p) for p in pictures], reference)
+                far = departure(output.features, [jpegs.encoded(p) for p in pictures], reference)
     kept = [row for track in tracks.values() for row, _ in track]
     sizes = np.array([row.face_px for row, _ in tracks[best[1]]])
     known = sizes[np.isfinite(sizes)]

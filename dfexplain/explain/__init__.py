@@ -7,6 +7,8 @@ number of positions, so the map comes with the forward pass (`models.frame`).
 
 from dfexplain.explain.drawing import (
     FAKE_RGB,
+    GRAD_CAM,
+    MASK_HEAD,
     OPACITY,
     REAL_RGB,
     colour_bar,
@@ -17,6 +19,8 @@ from dfexplain.explain.drawing import (
 
 __all__ = [
     "FAKE_RGB",
+    "GRAD_CAM",
+    "MASK_HEAD",
     "OPACITY",
     "REAL_RGB",
     "colour_bar",

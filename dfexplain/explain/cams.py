@@ -43,19 +43,19 @@ def batches(engine: Engine, clips: Clips) -> Iterator[tuple[Tensor, int]]:
 
 def evidence(engine: Engine, clips: Clips) -> Array:
     """The evidence (V, T, h, w) in logits that comes with every score (`models.base`)."""
-    if clips.shape[1] == 1:
-        return engine.run(clips[:, 0]).evidence[:, None]
-    return np.stack([engine.run_clip(clip).evidence for clip in clips])
+    return _by_clip(engine.run_clips(clips).evidence, clips)
 
 
 def mask(engine: Engine, clips: Clips) -> Array:
     """What the model's mask head says, (V, T, h, w) in 0..1; the model must have one."""
-    if clips.shape[1] == 1:
-        masks = [engine.run(clips[:, 0]).mask]
-    else:
-        masks = [engine.run_clip(clip).mask for clip in clips]
-    found = np.concatenate([values for values in masks if values is not None])
-    return np.asarray(found.reshape(*clips.shape[:2], *found.shape[1:]), np.float32)
+    found = engine.run_clips(clips).mask
+    if found is None:
+        raise ValueError("the engine's model must have a mask head.")
+    return _by_clip(found, clips)
+
+
+def _by_clip(maps: Array, clips: Clips) -> Array:
+    return maps.reshape(*clips.shape[:2], *maps.shape[1:])
 
 
 class _Head(nn.Module):

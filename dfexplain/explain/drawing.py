@@ -15,6 +15,8 @@ from dfexplain.structures import Heatmap, Lane, VideoReport
 
 __all__ = [
     "FAKE_RGB",
+    "GRAD_CAM",
+    "MASK_HEAD",
     "OPACITY",
     "REAL_RGB",
     "colour_bar",
@@ -25,6 +27,9 @@ __all__ = [
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
+
+# What the two maps that come with a score are called wherever they are shown.
+GRAD_CAM, MASK_HEAD = "Grad-CAM", "Mask head"
 
 FAKE_RGB = (230, 97, 0)
 REAL_RGB = (33, 102, 172)
@@ -37,8 +42,8 @@ def lane_heatmap(report: VideoReport, lane: Lane, row: int) -> Heatmap:
     """The map of one frame that came with its score: by the mask head where these weights' heatmaps
     are drawn by it, else Grad-CAM."""
     if report.heat_method == "mask_head" and lane.scores.mask is not None:
-        return Heatmap(lane.scores.mask[row], report.heat_scale, "Mask head")
-    return Heatmap(lane.scores.evidence[row], report.heat_scale, "Grad-CAM")
+        return Heatmap(lane.scores.mask[row], report.heat_scale, MASK_HEAD)
+    return Heatmap(lane.scores.evidence[row], report.heat_scale, GRAD_CAM)
 
 
 def _strength(values: Array, scale: float, signed: bool) -> Array:

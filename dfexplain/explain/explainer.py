@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from threading import Lock
 from types import MappingProxyType
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfexplain import jpegs
 from dfexplain.engine import Engine
 from dfexplain.errors import SettingError
 from dfexplain.explain import methods
@@ -205,8 +205,4 @@ class Explainer:
                 f"row must lie in 0..{len(lane) - 1} for face {lane.track_id}, but got {row}."
             )
         rows, frame = clip_rows(lane.track.shot, row, self.weights.config.clip_frames)
-        crops = []
-        for each in rows:
-            data = np.frombuffer(lane.scores.crops_jpeg[each], np.uint8)
-            crops.append(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8))
-        return np.stack(crops), frame
+        return np.stack([jpegs.decoded(lane.scores.crops_jpeg[each]) for each in rows]), frame

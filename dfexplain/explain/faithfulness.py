@@ -30,9 +30,11 @@ __all__ = [
     "EXACT",
     "PASSES",
     "beats_chance_share",
+    "centre_map",
     "cheap",
     "judge",
     "probes",
+    "resized",
     "road",
 ]
 
@@ -59,12 +61,14 @@ def _random(crop: Image) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(np.ascontiguousarray(crop).tobytes()))
 
 
-def _resized(values: Array, side: int) -> Array:
+def resized(values: Array, side: int) -> Array:
+    """A map (h, w) on (side, side) points."""
     how = cv2.INTER_AREA if min(values.shape) > side else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(values, (side, side), interpolation=how), np.float32)
 
 
-def _centre(side: int) -> Array:
+def centre_map(side: int) -> Array:
+    """A Gaussian in the middle of the crop, (side, side)."""
     from_middle = (np.arange(side) + 0.5) / side - 0.5
     square = from_middle[:, None] ** 2 + from_middle[None, :] ** 2
     return np.asarray(np.exp(-square / (2 * _CENTRE**2)), np.float32)
@@ -87,8 +91,8 @@ def _rivals(
     if values.ndim != 2 or not np.isfinite(values).all():
         raise ValueError(f"values must be a finite map (h, w), but got {values.shape}.")
     noise = random.random((2, _COARSE, _COARSE), np.float32)
-    maps = (-values if toward_real else values, *noise, _centre(side))
-    return [_ranks(_resized(np.asarray(m, np.float32), side), random) for m in maps]
+    maps = (-values if toward_real else values, *noise, centre_map(side))
+    return [_ranks(resized(np.asarray(m, np.float32), side), random) for m in maps]
 
 
 def _ends(ranks: Array, size_px: int) -> tuple[Array, Array]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfexplain.explain.faithfulness import centre_map, resized
 from dfexplain.explain.truth import KnownForgeries
 
 __all__ = [
@@ -33,8 +33,6 @@ Masks = NDArray[np.bool_]
 SEED = 5
 # A random map is drawn so many times for each crop, and the mean of its results taken.
 DRAWS = 20
-# The Gaussian's deviation in sides of the crop.
-CENTRE = 0.25
 
 
 @dataclass(frozen=True)
@@ -65,12 +63,6 @@ def pointing(values: Array, masks: Masks) -> Floats:
     flat = values.reshape(len(values), -1)
     peaks = (flat == flat.max(axis=1, keepdims=True)).astype(np.float64)
     return np.asarray(peaks / peaks.sum(axis=1, keepdims=True) @ forged.T)
-
-
-def _enlarged(values: Array, side: int) -> Array:
-    """Maps (N, h, w) as they are drawn, on (N, side, side) points."""
-    how = cv2.INTER_AREA if min(values.shape[1:]) > side else cv2.INTER_LINEAR
-    return np.stack([cv2.resize(v, (side, side), interpolation=how) for v in values])
 
 
 def best_iou(values: Array, masks: Masks) -> Floats:
@@ -105,7 +97,8 @@ def localise(values: Array, known: KnownForgeries) -> Localised:
         known.off_centre[:, None] == known.off_centre
     )
     elsewhere = (hits * alike).sum(axis=1) / np.maximum(alike.sum(axis=1), 1)
-    drawn = _enlarged(values, known.masks.shape[1])
+    # As they are drawn.
+    drawn = np.stack([resized(value, known.masks.shape[1]) for value in values])
     return Localised(
         np.diagonal(hits).copy(),
         elsewhere,
@@ -126,7 +119,4 @@ def random_localised(shape: tuple[int, int], known: KnownForgeries) -> Localised
 
 def centre_maps(count: int, side: int) -> Array:
     """The Gaussian in the middle of the crop, (count, side, side)."""
-    from_middle = (np.arange(side) + 0.5) / side - 0.5
-    square = from_middle[:, None] ** 2 + from_middle[None, :] ** 2
-    one = np.exp(-square / (2 * CENTRE**2)).astype(np.float32)
-    return np.broadcast_to(one, (count, side, side)).copy()
+    return np.repeat(centre_map(side)[None], count, axis=0)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dfexplain.engine import Engine
 from dfexplain.errors import SettingError
 from dfexplain.explain import cams, perturbation, rollout
+from dfexplain.explain.drawing import GRAD_CAM, MASK_HEAD
 from dfexplain.models import VideoModel
 
 __all__ = ["METHODS", "Method", "available", "maps"]
@@ -63,7 +64,7 @@ def _has_mask_head(model: VideoModel) -> bool:
 _METHODS = (
     Method(
         "grad_cam",
-        "Grad-CAM",
+        GRAD_CAM,
         True,
         "logits: for a linear head the map's mean is the score less the model's bias",
         1,
@@ -162,7 +163,7 @@ _METHODS = (
     ),
     Method(
         "mask_head",
-        "Mask head",
+        MASK_HEAD,
         False,
         "0..1",
         1,

@@ -16,30 +16,21 @@ from typing import Any
 
 from dfexplain import __version__, aggregate
 from dfexplain.report import explained
+from dfexplain.report.numbers import BOX_DIGITS, rounded
 from dfexplain.structures import Calibration, Lane, Outcome, Sampling, Segment, VideoReport
 
 __all__ = [
-    "DIGITS",
     "SCHEMA_VERSION",
     "file_name",
     "lane_score",
-    "rounded",
     "run_json",
     "shows_probability",
     "to_json",
 ]
 
 SCHEMA_VERSION = 1
-# Decimal digits kept: seconds, logits and shares; pixels of boxes.
-DIGITS = 6
-BOX_DIGITS = 2
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "av", "opencv-python-headless",
              "facenet-pytorch", "safetensors", "huggingface-hub")  # fmt: skip
-
-
-def rounded(value: float | None, digits: int = DIGITS) -> float | None:
-    """`value` to `digits` decimals; None stays None, and minus zero becomes zero."""
-    return None if value is None else round(float(value), digits) + 0.0
 
 
 def file_name(report: VideoReport) -> str:

@@ -5,15 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from dfexplain.report import words
+from dfexplain.report.numbers import rounded
 from dfexplain.structures import Calibration, Explanation, RegionEvidence, VideoReport
 
 __all__ = ["explanation_of", "in_words", "strongest", "to_dicts"]
-
-DIGITS = 6
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(float(value), DIGITS) + 0.0
 
 
 def explanation_of(report: VideoReport, track_id: str, row: int) -> Explanation | None:
@@ -51,9 +46,9 @@ def to_dicts(report: VideoReport) -> dict[str, Any]:
             {
                 "track_id": span.track_id,
                 "region": span.name,
-                "start_s": _rounded(span.start_s),
-                "end_s": _rounded(span.end_s),
-                "heat_share": _rounded(span.heat_share),
+                "start_s": rounded(span.start_s),
+                "end_s": rounded(span.end_s),
+                "heat_share": rounded(span.heat_share),
             }
             for span in report.region_spans
         ],
@@ -64,31 +59,31 @@ def _explanation(found: Explanation) -> dict[str, Any]:
     test = found.faithfulness
     return {
         "track_id": found.track_id,
-        "time_s": _rounded(found.time_s),
-        "logit": _rounded(found.logit),
+        "time_s": rounded(found.time_s),
+        "logit": rounded(found.logit),
         "method": found.heatmap.method,
-        "scale": _rounded(found.heatmap.scale),
-        "heatmap": [[_rounded(value) for value in row] for row in found.heatmap.values.tolist()],
-        "face_share": _rounded(found.face_share),
+        "scale": rounded(found.heatmap.scale),
+        "heatmap": [[rounded(value) for value in row] for row in found.heatmap.values.tolist()],
+        "face_share": rounded(found.face_share),
         "faithfulness": test
         and {
             "how": test.how,
-            "map": _rounded(test.of_map),
-            "random": _rounded(test.of_random),
-            "centre": _rounded(test.of_centre),
+            "map": rounded(test.of_map),
+            "random": rounded(test.of_random),
+            "centre": rounded(test.of_centre),
             "beats_chance": test.beats_chance,
         },
         "regions": [
             {
                 "region": part.name,
-                "area_share": _rounded(part.area_share),
-                "heat_share": _rounded(part.heat_share),
-                "covered_logit": _rounded(part.covered_logit),
+                "area_share": rounded(part.area_share),
+                "heat_share": rounded(part.heat_share),
+                "covered_logit": rounded(part.covered_logit),
             }
             for part in found.regions
         ],
         "neighbours": [
-            {"forged": bool(near.label), "likeness": _rounded(near.likeness)}
+            {"forged": bool(near.label), "likeness": rounded(near.likeness)}
             for near in found.neighbours
         ],
     }

@@ -17,7 +17,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from dfexplain import __version__, explain, plots
+from dfexplain import __version__, explain, jpegs, plots
 from dfexplain.report import words
 from dfexplain.report.document import file_name, shows_probability
 from dfexplain.report.explained import explanation_of, in_words
@@ -79,12 +79,6 @@ def shown_frames(report: VideoReport) -> list[Shown]:
     return sorted(chosen, key=lambda s: (s.lane.track_id, s.row))
 
 
-def _decode(jpeg: bytes) -> NDArray[np.uint8]:
-    """RGB of a JPEG that this process has made itself; never called with a file from outside."""
-    bgr = np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR))
-    return np.ascontiguousarray(bgr[:, :, ::-1], dtype=np.uint8)
-
-
 def _jpeg_uri(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
@@ -108,16 +102,15 @@ def _frame(report: VideoReport, shown: Shown) -> dict[str, object]:
     track, time_s = lane.track, float(lane.track.time_s[row])
     found = explanation_of(report, lane.track_id, row)
     heatmap = explain.lane_heatmap(report, lane, row) if found is None else found.heatmap
-    test = None if found is None else found.faithfulness
-    grey = test is not None and not test.beats_chance
+    grey = found is not None and found.loses_to_chance
     crop = lane.scores.crops_jpeg[row]
     preview = _preview_at(report, time_s)
     whole = None
     if preview is not None:
         box = track.box_xyxy[row] * preview.scale
         margin = report.weights.crop_margin
-        picture = explain.overlay_frame(_decode(preview.jpeg), box, heatmap, margin, grey=grey)
-        whole = _encode_uri(picture)
+        frame = jpegs.decoded(preview.jpeg)
+        whole = _encode_uri(explain.overlay_frame(frame, box, heatmap, margin, grey=grey))
     scale = report.calibration if shows_probability(report) else None
     value = f"logit {lane.scores.logit[row]:.2f}"
     if shows_probability(report) and lane.p_fake is not None:
@@ -128,21 +121,20 @@ def _frame(report: VideoReport, shown: Shown) -> dict[str, object]:
         "value": value,
         "flagged": shown.flagged,
         "crop": _jpeg_uri(crop),
-        "overlay": _encode_uri(explain.overlay(_decode(crop), heatmap, grey=grey)),
+        "overlay": _encode_uri(explain.overlay(jpegs.decoded(crop), heatmap, grey=grey)),
         "said": [] if found is None else in_words(found, scale),
         "whole": whole,
     }
 
 
-def _drawn_by_mask(report: VideoReport) -> bool:
+def _drawn(report: VideoReport) -> tuple[str, float]:
+    """By which method all maps of the page are drawn, and what is full colour."""
     if report.explanations:
-        return report.explanations[0].heatmap.method == "Mask head"
-    return report.heat_method == "mask_head"
-
-
-def _heat_scale(report: VideoReport) -> float:
-    """What is drawn in full colour: of the explanations, which are all by one method, if any."""
-    return report.explanations[0].heatmap.scale if report.explanations else report.heat_scale
+        heatmap = report.explanations[0].heatmap
+        return heatmap.method, heatmap.scale
+    if report.heat_method == "mask_head":
+        return explain.MASK_HEAD, report.heat_scale
+    return "Grad-CAM; for networks over time HiResCAM", report.heat_scale
 
 
 def _asked(sampling: Sampling) -> str:
@@ -212,6 +204,7 @@ def to_html(report: VideoReport) -> str:
         ]
     )
     with_p = shows_probability(report)
+    method, heat_scale = _drawn(report)
     frames = [_frame(report, shown) for shown in shown_frames(report)]
     return _template().render(
         palette=plots.PALETTE,
@@ -236,17 +229,13 @@ def to_html(report: VideoReport) -> str:
         cuts=report.cuts_s,
         frames=frames,
         bar=_encode_uri(explain.colour_bar(12, 240), ".png"),
-        heat_scale=_heat_scale(report),
+        heat_scale=heat_scale,
         carried=words.carried(report.region_spans),
         beats_chance=words.beats_chance(
             [found.faithfulness for found in report.explanations if found.faithfulness]
         ),
-        mask=_drawn_by_mask(report),
-        method=(
-            report.explanations[0].heatmap.method
-            if report.explanations
-            else "Grad-CAM; for networks over time HiResCAM"
-        ),
+        mask=method == explain.MASK_HEAD,
+        method=method,
         figures=figures,
         facts=_facts(report),
         notes=[words.plain(note) for note in report.notes],

@@ -13,12 +13,11 @@ from collections.abc import Iterable, Sequence
 from dfexplain.errors import SettingError
 from dfexplain.report import words
 from dfexplain.report.document import (
-    BOX_DIGITS,
     file_name,
     lane_score,
-    rounded,
     shows_probability,
 )
+from dfexplain.report.numbers import BOX_DIGITS, rounded
 from dfexplain.structures import VideoReport
 
 __all__ = ["FRAME_COLUMNS", "VIDEO_COLUMNS", "frames_csv", "updated", "video_row"]

@@ -87,3 +87,8 @@ class Explanation:
     faithfulness: Faithfulness | None
     regions: tuple[RegionEvidence, ...]
     neighbours: tuple[Neighbour, ...]
+
+    @property
+    def loses_to_chance(self) -> bool:
+        """Whether the map was tested and does no better than chance: it is drawn in grey."""
+        return self.faithfulness is not None and not self.faithfulness.beats_chance

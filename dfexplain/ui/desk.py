@@ -10,6 +10,7 @@ import gradio as gr
 from dfexplain.structures import Explanation, VideoReport
 from dfexplain.ui import evidence as found_of
 from dfexplain.ui import timeline, verdict, viewer, words
+from dfexplain.ui.parts import HEIGHT, button, slider
 from dfexplain.ui.viewer import Pick, View
 
 __all__ = ["Desk", "Update", "desk", "facing", "idle", "nothing", "running", "showing"]
@@ -21,7 +22,6 @@ FORMATS = [
     *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".flv", ".asf", ".wmv"),
     *(".ts", ".m2ts", ".mpg", ".mpeg", ".ogg", ".ogv", ".gif"),
 ]
-HEIGHT = 384
 FRAME_COUNTS = [16, 32, 64, 128, 256]
 
 
@@ -86,9 +86,9 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
                     elem_id="verdict",
                 )
         with gr.Row(elem_classes="tools"):
-            another = _button(words.ANOTHER, "another")
-            again = _button(words.AGAIN, "again")
-            cancel = _button(words.CANCEL, "cancel")
+            another = button(words.ANOTHER, "another")
+            again = button(words.AGAIN, "again")
+            cancel = button(words.CANCEL, "cancel")
             frames = gr.Dropdown(
                 [(words.frames(number), number) for number in FRAME_COUNTS],
                 value=32,
@@ -114,13 +114,13 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
         line = timeline.timeline()
         with gr.Row(elem_classes="caption-row"):
             caption = gr.HTML(_no_frame(), apply_default_css=False, elem_id="caption")
-            previous = _button(words.PREVIOUS, "previous")
-            following = _button(words.NEXT, "next")
+            previous = button(words.PREVIOUS, "previous")
+            following = button(words.NEXT, "next")
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=280):
-                crop = _slider(words.CROP, "crop")
+                crop = slider(words.CROP, "crop")
             with gr.Column(scale=7, min_width=280):
-                frame = _slider(words.FRAME, "frame")
+                frame = slider(words.FRAME, "frame")
         with gr.Row(elem_classes="bar-row"):
             bar = gr.HTML(apply_default_css=False, elem_id="bar")
             signed = gr.Checkbox(
@@ -142,22 +142,6 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
         upload, player, note, weights_line, another, again, cancel, frames, buttons, card, line,
         caption, crop, frame, previous, following, signed, show, bar, evidence, busy, *states,
     )  # fmt: skip
-
-
-def _button(label: str, elem_id: str) -> gr.Button:
-    return gr.Button(label, size="sm", scale=0, min_width=60, interactive=False, elem_id=elem_id)
-
-
-def _slider(label: str, elem_id: str) -> gr.ImageSlider:
-    return gr.ImageSlider(
-        label=label,
-        interactive=False,
-        height=HEIGHT,
-        max_height=HEIGHT,
-        format="jpeg",
-        buttons=["fullscreen"],
-        elem_id=elem_id,
-    )
 
 
 def _no_frame() -> str:
@@ -218,8 +202,8 @@ def _switched(at: Desk, *, busy: bool, ready: bool) -> Update:
         at.cancel: gr.Button(interactive=busy),
         at.frames: gr.Dropdown(interactive=not busy),
     }
-    for button in at.examples.values():
-        switches[button] = gr.Button(interactive=not busy)
+    for example in at.examples.values():
+        switches[example] = gr.Button(interactive=not busy)
     return switches
 
 
@@ -246,8 +230,7 @@ def facing(
 ) -> Update:
     """One frame of one face: crop, full frame, caption, and the video at its time. What is `found`
     about it stands below, and a map that does no better than chance is grey."""
-    tested = None if found is None else found.faithfulness
-    grey = tested is not None and not tested.beats_chance
+    grey = found is not None and found.loses_to_chance
     picture = viewer.picture(report, pick, view.signed, grey)
     crop_at, frame_at = view.divided(50.0, picture.beside)
     return {

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from dfexplain import calibration
 from dfexplain.explain.explainer import Covered
@@ -16,7 +13,7 @@ from dfexplain.report import document
 from dfexplain.report import words as told
 from dfexplain.report.explained import strongest
 from dfexplain.structures import Explanation, Faithfulness, Neighbour, VideoReport
-from dfexplain.ui import words
+from dfexplain.ui import pictures, words
 
 __all__ = ["line", "panel"]
 
@@ -28,23 +25,21 @@ def _scale(report: VideoReport, logit: float) -> str:
     return words.score(logit)
 
 
-def panel(report: VideoReport, found: Explanation, covered: Covered | None) -> str:
+def panel(report: VideoReport, found: Explanation | Covered) -> str:
     """The explanation of a frame, or what became of its score where places are covered."""
-    parts = [_change(report, found, covered)]
-    if covered is None:
-        parts += [
+    if isinstance(found, Covered):
+        parts = [_change(report, found), words.note(words.COVERED_NOTE)]
+    else:
+        parts = [
+            f'<p class="reasons-score"><b>{_scale(report, found.logit)}</b></p>',
             _against_chance(found.faithfulness),
             _regions(report, found),
             _neighbours(found.neighbours),
         ]
-    else:
-        parts.append(words.note(words.COVERED_NOTE))
     return f'<div class="reasons">{"".join(parts)}</div>'
 
 
-def _change(report: VideoReport, found: Explanation, covered: Covered | None) -> str:
-    if covered is None:
-        return f'<p class="reasons-score"><b>{_scale(report, found.logit)}</b></p>'
+def _change(report: VideoReport, covered: Covered) -> str:
     before, after = (_scale(report, value) for value in (covered.before, covered.after))
     # What kind of number it is stands before the first of the two.
     text = f"<b>{html.escape(before)}</b> → <b>{html.escape(after.partition(' ')[2])}</b>"
@@ -98,7 +93,7 @@ def _neighbours(found: Sequence[Neighbour]) -> str:
     if not found:
         return ""
     cards = "".join(
-        f'<figure><img src="{_png(one.thumbnail_rgb)}" alt="{words.LABELS[one.label]}">'
+        f'<figure><img src="{pictures.png(one.thumbnail_rgb)}" alt="{words.LABELS[one.label]}">'
         f"<figcaption>{words.LABELS[one.label]}<small>{one.likeness:.2f}</small></figcaption>"
         "</figure>"
         for one in found
@@ -107,11 +102,6 @@ def _neighbours(found: Sequence[Neighbour]) -> str:
         f"<section><h3>{words.NEIGHBOURS}</h3><div class='neighbours'>{cards}</div>"
         f"{words.note(words.NEIGHBOURS_HELP)}</section>"
     )
-
-
-def _png(rgb: NDArray[np.uint8]) -> str:
-    _, data = cv2.imencode(".png", rgb[:, :, ::-1])
-    return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()
 
 
 def line(report: VideoReport, found: Explanation) -> str:

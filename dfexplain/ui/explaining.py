@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import Dependency
 
+from dfexplain.explain.explainer import Covered, Explainer
 from dfexplain.explain.methods import METHODS
 from dfexplain.hub import Weights
 from dfexplain.report import words as told
@@ -64,14 +65,15 @@ def wire(
     begins when one of the `runs` of an analysis is over."""
     same: Update = {to.panel: gr.skip()}  # Gradio takes no empty dictionary
 
-    def ready(report: VideoReport | None, pick: Pick | None, weights: Weights | None) -> bool:
-        # Other weights may have been loaded since the video was analysed.
-        return (
-            report is not None
-            and pick is not None
-            and weights is not None
-            and weights.info.sha256 == report.weights.sha256
-        )
+    def ready(
+        report: VideoReport | None, pick: Pick | None, weights: Weights | None
+    ) -> tuple[VideoReport, Pick, Explainer] | None:
+        """What it takes to explain a frame; None where something is missing, or where other weights
+        have been loaded since the video was analysed."""
+        if report is None or pick is None or weights is None:
+            return None
+        same_weights = weights.info.sha256 == report.weights.sha256
+        return (report, pick, services.explainer(weights)) if same_weights else None
 
     def opened(
         report: VideoReport | None,
@@ -81,23 +83,20 @@ def wire(
         show: str,
     ) -> Update:
         """Another frame is open: nothing is covered, and the default method speaks."""
-        if not ready(report, pick, weights):
+        if (known := ready(report, pick, weights)) is None:
             return dict(reasons.nothing(to))
-        assert report is not None
-        assert pick is not None
-        assert weights is not None
-        explainer = services.explainer(weights)
+        report, pick, explainer = known
         found = explainer.explain(report, report.lanes[pick.lane], pick.row)
         choices = [(METHODS[name].label, name) for name in explainer.scales]
         update = {
-            **reasons.shown(to, report, pick, found, None, signed),
+            **reasons.shown(to, report, pick, found, signed),
             to.method: gr.Dropdown(choices, value=explainer.default),
             to.discs: (),
             to.regions: [],
             at.evidence: evidence.line(report, found),
             at.found: found,
         }
-        if found.faithfulness is not None and not found.faithfulness.beats_chance:
+        if found.loses_to_chance:
             # The map on the desk was drawn before it was known to be worth nothing.
             drawn = desk.facing(at, report, pick, View(signed, show), found)
             update |= {part: drawn[part] for part in (at.crop, at.frame)}
@@ -114,21 +113,19 @@ def wire(
         discs: tuple[Disc, ...],
     ) -> Update:
         """Another method, another cover."""
-        if not ready(report, pick, weights):
+        if (known := ready(report, pick, weights)) is None:
             return same
-        assert report is not None
-        assert pick is not None
-        assert weights is not None
-        explainer, lane = services.explainer(weights), report.lanes[pick.lane]
+        report, pick, explainer = known
+        lane = report.lanes[pick.lane]
         # A method of other weights may still stand in the field.
         name = method if method in explainer.scales else None
         mask = reasons.cover_mask(report, pick, regions, discs)
-        covered = None
-        if mask is not None:
-            covered = explainer.cover(report, lane, pick.row, mask, how, name)
-        plain = covered is None
-        found = explainer.explain(report, lane, pick.row, name, faithfulness=plain, regions=plain)
-        return dict(reasons.shown(to, report, pick, found, covered, signed))
+        found: Explanation | Covered
+        if mask is None:
+            found = explainer.explain(report, lane, pick.row, name)
+        else:
+            found = explainer.cover(report, lane, pick.row, mask, how, name)
+        return dict(reasons.shown(to, report, pick, found, signed))
 
     def chosen(
         report: VideoReport | None, lane: int | None, row: int | None, signed: bool, show: str

@@ -14,7 +14,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from dfexplain import explain
+from dfexplain import explain, jpegs
 from dfexplain.explain.explainer import Covered
 from dfexplain.explain.methods import METHODS
 from dfexplain.explain.regions import REGIONS, landmarks_on_crop, masks
@@ -23,13 +23,13 @@ from dfexplain.structures import (
     Explanation,
     VideoReport,
 )
-from dfexplain.ui import evidence, pictures, viewer, words
+from dfexplain.ui import evidence, viewer, words
+from dfexplain.ui.parts import HEIGHT, button, slider
 from dfexplain.ui.viewer import Pick
 
 __all__ = ["Disc", "Reasons", "cover_mask", "nothing", "shown", "tab"]
 
 Array = NDArray[np.float32]
-HEIGHT = 384
 # The browser never draws the picture larger than it is, and counts clicks in its pixels.
 SHOWN_PX = 768
 
@@ -78,8 +78,8 @@ def tab(kept_s: float) -> Reasons:
             caption = gr.HTML(_empty(), apply_default_css=False, elem_id="explain-caption")
             face = _choice(words.FACE, "explain-face")
             frame = _choice(words.OPEN_FRAME, "explain-frame")
-            previous = _button(words.PREVIOUS, "explain-previous")
-            following = _button(words.NEXT, "explain-next")
+            previous = button(words.PREVIOUS, "explain-previous")
+            following = button(words.NEXT, "explain-next")
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=280):
                 crop = gr.Image(
@@ -95,17 +95,9 @@ def tab(kept_s: float) -> Reasons:
                 )
                 how = _radio(words.COVER_HOW, "blur", words.COVER_WITH, "cover-how")
                 size = _radio(words.COVER_SIZES, "0.11", words.COVER_SIZE, "cover-size")
-                uncover = _button(words.UNCOVER, "uncover")
+                uncover = button(words.UNCOVER, "uncover")
             with gr.Column(scale=4, min_width=280):
-                overlay = gr.ImageSlider(
-                    label=words.CROP,
-                    interactive=False,
-                    height=HEIGHT,
-                    max_height=HEIGHT,
-                    format="jpeg",
-                    buttons=["fullscreen"],
-                    elem_id="explain-map",
-                )
+                overlay = slider(words.CROP, "explain-map")
                 method = gr.Dropdown(
                     [], label=words.METHOD, filterable=False, elem_id="explain-method"
                 )
@@ -119,10 +111,6 @@ def tab(kept_s: float) -> Reasons:
         caption, face, frame, previous, following, method, note, crop, overlay, bar, panel, regions,
         how, size, uncover, summary, discs,
     )  # fmt: skip
-
-
-def _button(label: str, elem_id: str) -> gr.Button:
-    return gr.Button(label, size="sm", scale=0, min_width=60, interactive=False, elem_id=elem_id)
 
 
 def _choice(label: str, elem_id: str) -> gr.Dropdown:
@@ -190,16 +178,16 @@ def shown(
     at: Reasons,
     report: VideoReport,
     pick: Pick,
-    found: Explanation,
-    covered: Covered | None,
+    found: Explanation | Covered,
     signed: bool,
 ) -> dict[gr.components.Component, object]:
-    """The explanation of one frame, and what became of it where places are covered."""
-    lane = report.lanes[pick.lane]
-    crop = pictures.decode(lane.scores.crops_jpeg[pick.row]) if covered is None else covered.crop
-    heatmap = found.heatmap if covered is None else covered.heatmap
-    lost = covered is None and found.faithfulness is not None
-    grey = lost and found.faithfulness is not None and not found.faithfulness.beats_chance
+    """The explanation of one frame, or what became of it where places are covered."""
+    lane, heatmap = report.lanes[pick.lane], found.heatmap
+    covered = isinstance(found, Covered)
+    if isinstance(found, Covered):
+        crop, grey = found.crop, False
+    else:
+        crop, grey = jpegs.decoded(lane.scores.crops_jpeg[pick.row]), found.loses_to_chance
     method = next(m for m in METHODS.values() if m.label == heatmap.method)
     more = bool(viewer.flagged(report))
     return {
@@ -215,8 +203,8 @@ def shown(
         at.overlay: (crop, explain.overlay(crop, heatmap, signed=signed, grey=grey)),
         at.bar: viewer.colour_bar(heatmap, signed and method.signed),
         at.note: words.note(method.note),
-        at.panel: evidence.panel(report, found, covered),
+        at.panel: evidence.panel(report, found),
         at.previous: gr.Button(interactive=more),
         at.next: gr.Button(interactive=more),
-        at.uncover: gr.Button(interactive=covered is not None),
+        at.uncover: gr.Button(interactive=covered),
     }

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfexplain import explain
-from dfexplain.explain.methods import METHODS
+from dfexplain import explain, jpegs
 from dfexplain.structures import Heatmap, VideoReport
 from dfexplain.ui import pictures, words
 
@@ -29,8 +26,6 @@ __all__ = [
 ]
 
 Image = NDArray[np.uint8]
-# A mask says how forged a place is taken to be, and nothing toward real.
-MASK_LABEL = METHODS["mask_head"].label
 
 
 @dataclass(frozen=True)
@@ -117,10 +112,10 @@ def picture(report: VideoReport, pick: Pick, signed: bool, grey: bool = False) -
     where the map does no better than chance."""
     lane, row = report.lanes[pick.lane], pick.row
     heatmap = explain.lane_heatmap(report, lane, row)
-    crop = pictures.decode(lane.scores.crops_jpeg[row])
+    crop = jpegs.decoded(lane.scores.crops_jpeg[row])
     time_s = float(lane.track.time_s[row])
     preview = min(report.previews, key=lambda p: abs(p.time_s - time_s))
-    frame = pictures.decode(preview.jpeg)
+    frame = jpegs.decoded(preview.jpeg)
     box = lane.track.box_xyxy[row] * np.float32(preview.scale)
     margin = report.weights.crop_margin
     on_frame = explain.overlay_frame(frame, box, heatmap, margin, signed=signed, grey=grey)
@@ -138,14 +133,15 @@ def picture(report: VideoReport, pick: Pick, signed: bool, grey: bool = False) -
 
 def colour_bar(heatmap: Heatmap, signed: bool) -> str:
     """The scale of the maps: one for all frames of all videos of these weights."""
-    signed = signed and heatmap.method != MASK_LABEL
+    # A mask says how forged a place is taken to be, and nothing toward real.
+    mask = heatmap.method == explain.MASK_HEAD
+    signed = signed and not mask
     bar = explain.colour_bar(12, 240, signed=signed)
-    _, png = cv2.imencode(".png", bar[:, :, ::-1])
-    uri = "data:image/png;base64," + base64.b64encode(png.tobytes()).decode()
-    ends = words.bar(heatmap.scale, signed, heatmap.method == MASK_LABEL)
+    ends = words.bar(heatmap.scale, signed, mask)
     return (
         f'<div class="bar" title="{html.escape(words.BAR_HELP)}"><span>{ends[0]}</span>'
-        f'<img src="{uri}" alt="{html.escape(words.BAR_HELP)}"><span>{ends[1]}</span></div>'
+        f'<img src="{pictures.png(bar)}" alt="{html.escape(words.BAR_HELP)}">'
+        f"<span>{ends[1]}</span></div>"
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dfexplain import jpegs
 from dfexplain.engine import Engine
 from dfexplain.models import ModelConfig
 from dfexplain.reference import Departure, departure
@@ -20,7 +21,7 @@ from train import cartoons, gate
 from train.forgeries import Forger
 from train.material import PortraitMaterial
 from train.samples import make_pair
-from train.scores import ScoredVideo, jpeg
+from train.scores import ScoredVideo
 
 
 class Pairs(PortraitMaterial):
@@ -53,7 +54,7 @@ def test_drawn_faces_lie_apart_from_photographs(monkeypatch: pytest.MonkeyPatch)
     def depart(crops: NDArray[np.uint8]) -> list[Departure]:
         features = engine.run(crops).features
         return [
-            departure(row[None], [jpeg(crop)], known)
+            departure(row[None], [jpegs.encoded(crop)], known)
             for row, crop in zip(features, crops, strict=True)
         ]
 
