@@ -16,6 +16,8 @@ from dfexplain import errors
 from tests.sources import MODULES, OURS, ROOT, TREES, files, imported, shown, texts, third_party
 
 LONGEST_FILE = 320
+# Every English text of the page, in one place for whoever translates it.
+CATALOGUES = {"dfexplain/ui/words.py"}
 
 # A module imports its own rank and below. A package (models, plots ...) has one rank for all of it.
 RANKS = {
@@ -26,7 +28,7 @@ RANKS = {
     "untrusted weights_folder weights_writing",
     3: "detector explain lanes",
     4: "plots report",
-    5: "__main__ explain_commands ui weights_command",
+    5: "__main__ commands ui",
 }
 RANK = {room: rank for rank, rooms in RANKS.items() for room in rooms.split()}
 
@@ -47,7 +49,7 @@ OWNERS = {
     "timm": "models",
     "torchvision": "models",
     "torch": "engine explain faces golden models untrusted weights_folder weights_writing",
-    "tqdm": "__main__",
+    "tqdm": "commands",
     "yaml": "release_checks",
 }
 EVERYBODYS = {"cv2", "numpy"}
@@ -108,7 +110,8 @@ def test_figures_are_drawn_without_pyplot() -> None:
 
 def test_a_file_holds_one_thing() -> None:
     lines = {shown(path): len(path.read_text("utf-8").splitlines()) for path in TREES}
-    assert {name: count for name, count in lines.items() if count > LONGEST_FILE} == {}
+    too_long = {name for name, count in lines.items() if count > LONGEST_FILE}
+    assert too_long <= CATALOGUES
     assert [shown(p) for p in TREES if re.search(r"util|helper|misc|manager", p.stem)] == []
 
 

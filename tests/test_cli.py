@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 
 from dfexplain import __main__ as cli
-from dfexplain import errors, explain_commands, report, weights_writing
+from dfexplain import errors, report, weights_writing
+from dfexplain.commands import analyze as analyzing
+from dfexplain.commands import explain as explaining
 from dfexplain.structures import Progress, Sampling, VideoReport
 from tests import small_weights as small
 from tests.pages import drawn_weights
@@ -55,7 +57,7 @@ class Made:
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     detector = Made()
-    monkeypatch.setattr(cli, "_tools", lambda arguments: (detector, lambda found: found))
+    monkeypatch.setattr(analyzing, "tools", lambda arguments: (detector, lambda found: found))
     return detector
 
 
@@ -213,8 +215,10 @@ def test_patterns_that_the_shell_leaves_are_expanded(made: Made, tmp_path: Path)
     analyze(tmp_path / "*[hd].mp4", "--out", tmp_path / "out", "--format", "csv")
     assert [Path(path).name for path, _ in made.asked] == ["in_band.mp4", "untouched.mp4"]
     made.asked.clear()
-    assert cli._expanded([str(tmp_path / "[no_face].mp4")]) == [str(tmp_path / "[no_face].mp4")]
-    assert cli._expanded(["gone*.mp4"]) == ["gone*.mp4"]
+    assert analyzing.expanded([str(tmp_path / "[no_face].mp4")]) == [
+        str(tmp_path / "[no_face].mp4")
+    ]
+    assert analyzing.expanded(["gone*.mp4"]) == ["gone*.mp4"]
 
 
 class Terminal(io.StringIO):
@@ -239,8 +243,9 @@ def test_names_that_the_terminal_cannot_show_do_not_end_the_run(made: Made, tmp_
         """
         import sys
         from dfexplain import __main__ as cli
+        from dfexplain.commands import analyze
         from tests.test_cli import Made
-        cli._tools = lambda arguments: (Made(), lambda found: found)
+        analyze.tools = lambda arguments: (Made(), lambda found: found)
         videos = ["\\u65e5/no_face.mp4", "\\u65e5/text.mp4"]
         sys.exit(cli.main(["analyze", *videos, "--out", sys.argv[1]]))
         """
@@ -264,6 +269,7 @@ def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
         """
         import signal, sys, time
         from dfexplain import __main__ as cli
+        from dfexplain.commands import analyze
         from tests.test_cli import Made
 
         # A runner without a terminal may hand down a SIGINT that is ignored.
@@ -276,7 +282,7 @@ def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
                     time.sleep(60)
                 yield from super().analyze(path, sampling)
 
-        cli._tools = lambda arguments: (Slow(), lambda found: found)
+        analyze.tools = lambda arguments: (Slow(), lambda found: found)
         sys.exit(cli.main(["analyze", "no_face.mp4", "wait.mp4", "--out", sys.argv[1]]))
         """
     )
@@ -301,9 +307,9 @@ def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
 def test_explain_asks_about_the_frames_that_the_page_shows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    explainer = explain_commands.explainer_of(drawn_weights(), None)
-    both = (Made(), partial(explain_commands.explained, explainer))
-    monkeypatch.setattr(cli, "_tools", lambda arguments: both)
+    explainer = explaining.explainer_of(drawn_weights(), None)
+    both = (Made(), partial(explaining.explained, *explainer))
+    monkeypatch.setattr(explaining, "tools", lambda arguments: both)
     asked = ["explain", "two_faces.mp4", "--out", str(tmp_path), "--format", "json,html"]
     assert cli.main(asked) == 0
     assert "likely manipulated" in capsys.readouterr().out
@@ -316,4 +322,4 @@ def test_explain_asks_about_the_frames_that_the_page_shows(
     assert all(e["faithfulness"] and len(e["regions"]) > 5 for e in read["explanations"])
     assert {span["track_id"] for span in read["region_spans"]} == {"B"}
     with pytest.raises(errors.SettingError, match="method must be one of"):
-        explain_commands.explainer_of(drawn_weights(), "magic")
+        explaining.explainer_of(drawn_weights(), "magic")

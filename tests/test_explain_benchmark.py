@@ -10,13 +10,13 @@ import torch
 
 from dfexplain import evaluation, hub, plots
 from dfexplain.__main__ import main
+from dfexplain.commands.explain_benchmark import told
 from dfexplain.engine import Engine
 from dfexplain.errors import SettingError
 from dfexplain.explain import benchmark, truth
 from dfexplain.explain.faithfulness import cheap
 from dfexplain.explain.methods import METHODS
 from dfexplain.explain.truth import KnownForgeries
-from dfexplain.explain_commands import told
 from dfexplain.models import ModelConfig, build
 from dfexplain.structures import HeatmapRecord, Number
 from tests import planted

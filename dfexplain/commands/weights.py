@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from dfexplain import evaluation, hub
-from dfexplain.report import words
+import argparse
 
-__all__ = ["told"]
+from dfexplain.commands.parsing import DONE, add_weights
+
+__all__ = ["HELP", "TEXT", "arguments", "run", "told"]
+
+HELP = "show which weights would speak, and what they are worth"
+TEXT = (
+    "Check a set of weights and print its facts: name, revision, sha256, calibration, evaluation."
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The weights."""
+    add_weights(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the facts."""
+    print(*told(arguments.weights), sep="\n")
+    return DONE
 
 
 def told(spec: str | None) -> list[str]:
     """The facts of the weights that `spec` names, and every table measured with them, in lines."""
+    from dfexplain import evaluation, hub
+    from dfexplain.report import words
+
     weights = hub.load(spec)
     info, calibration, measured = weights.info, weights.calibration, weights.evaluation
     heatmaps = weights.heatmaps

@@ -1,0 +1,107 @@
+"""What the parsers of several commands share, and how a command says that something is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from dfexplain.errors import DfExplainError, SettingError
+
+if TYPE_CHECKING:
+    from dfexplain.structures import Sampling
+
+__all__ = [
+    "BAD_INPUT",
+    "DONE",
+    "EXIT",
+    "INTERRUPTED",
+    "Layout",
+    "Parser",
+    "add_sampling",
+    "add_weights",
+    "complain",
+    "sampling_of",
+]
+
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+
+EXIT = """\
+exit status: 0 all done; 2 a bad argument, bad weights or a bad file (one line each on stderr,
+and every good file is still written); 130 interrupted (what was finished is written)."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"error[setting]: {message}. See `{self.prog} --help`.\n")
+
+
+class Layout(argparse.RawDescriptionHelpFormatter):
+    """One width everywhere, so that docs/cli.md shows what is printed."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=24, width=96)
+
+
+def _whole(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, but got {text!r}")
+    return value
+
+
+def _rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, but got {text!r}")
+    return value
+
+
+def add_sampling(to: argparse.ArgumentParser) -> None:
+    """--frames, --fps and --every: one of them at most."""
+    sampling = to.add_mutually_exclusive_group()
+    sampling.add_argument(
+        "--frames", type=_whole, metavar="N", help="look at N frames spread over the file (32)"
+    )
+    sampling.add_argument("--fps", type=_rate, metavar="F", help="look at F frames a second")
+    sampling.add_argument("--every", type=_whole, metavar="K", help="look at every K-th frame")
+
+
+def add_weights(to: argparse.ArgumentParser) -> None:
+    """--weights."""
+    to.add_argument(
+        "--weights",
+        metavar="SPEC",
+        help="a name under weights/, a folder, or org/name[@revision] on the Hub "
+        "(DFEXPLAIN_WEIGHTS, else `default`)",
+    )
+
+
+def sampling_of(arguments: argparse.Namespace) -> Sampling:
+    """What the options of `add_sampling` ask for. SettingError for more frames than are taken."""
+    from dfexplain.structures import Sampling
+
+    if arguments.fps is not None or arguments.every is not None:
+        return Sampling(frames=None, fps=arguments.fps, every=arguments.every)
+    chosen = Sampling() if arguments.frames is None else Sampling(frames=arguments.frames)
+    if arguments.frames is not None and arguments.frames > chosen.max_frames:
+        raise SettingError(
+            f"--frames must be at most {chosen.max_frames}, but got {arguments.frames}. "
+            "Ask for fewer frames."
+        )
+    return chosen
+
+
+def complain(error: DfExplainError, file: str | None = None) -> None:
+    """One line on stderr: the code, the file if one is named, and the message."""
+    where = "" if file is None else f"{file}: "
+    print(f"error[{error.code}]: {where}{error}", file=sys.stderr)
