@@ -12,19 +12,16 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dfexplain import __main__ as cli
-from dfexplain import errors, report, weights_writing
+from dfexplain import errors, weights_writing
 from dfexplain.commands import analyze as analyzing
-from dfexplain.commands import explain as explaining
 from dfexplain.structures import Progress, Sampling, VideoReport
 from tests import small_weights as small
-from tests.pages import drawn_weights
 from tests.reports import REPORTS
 
 ROOT = Path(__file__).parents[1]
@@ -302,24 +299,3 @@ def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
     assert out.startswith("no_face.mp4: no face found")
     assert err == "interrupted\n"
     assert (tmp_path / "no_face.json").exists()
-
-
-def test_explain_asks_about_the_frames_that_the_page_shows(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    explainer = explaining.explainer_of(drawn_weights(), None)
-    both = (Made(), partial(explaining.explained, *explainer))
-    monkeypatch.setattr(explaining, "tools", lambda arguments: both)
-    asked = ["explain", "two_faces.mp4", "--out", str(tmp_path), "--format", "json,html"]
-    assert cli.main(asked) == 0
-    assert "likely manipulated" in capsys.readouterr().out
-    (written,) = (p for p in tmp_path.glob("*.json") if not p.name.endswith(".run.json"))
-    read = json.loads(written.read_text("utf-8"))
-    shown = report.shown_frames(REPORTS["two_faces"]())
-    assert [(e["track_id"], e["time_s"]) for e in read["explanations"]] == [
-        (s.lane.track_id, round(float(s.lane.track.time_s[s.row]), 6)) for s in shown
-    ]
-    assert all(e["faithfulness"] and len(e["regions"]) > 5 for e in read["explanations"])
-    assert {span["track_id"] for span in read["region_spans"]} == {"B"}
-    with pytest.raises(errors.SettingError, match="method must be one of"):
-        explaining.explainer_of(drawn_weights(), "magic")

@@ -36,6 +36,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, like all others."""
 
     def error(self, message: str) -> NoReturn:
+        """Print the line and leave with the status for bad input."""
         self.exit(BAD_INPUT, f"error[setting]: {message}. See `{self.prog} --help`.\n")
 
 
