@@ -17,19 +17,17 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from dfexplain import __version__, explain, jpegs, plots
-from dfexplain.report import words
+from dfexplain import __version__, explain, plots
+from dfexplain.report import pictures, words
 from dfexplain.report.document import file_name, shows_probability
 from dfexplain.report.explained import explanation_of, in_words
-from dfexplain.structures import Lane, Outcome, Preview, Sampling, VideoReport
+from dfexplain.structures import Lane, Outcome, Sampling, VideoReport
 
 __all__ = ["Shown", "shown_frames", "to_html"]
 
 # A page is for reading: the peak of every span first, then more of each while there is room.
 MOST_FRAMES = 12
 FRAMES_A_SPAN = 3
-# Two sampled frames are never this close; a preview belongs to a row within this of its time.
-SAME_TIME_S = 1e-3
 RELIABILITY_SAYS = (
     "Does p hold? On the dashed line, of the videos with p 0.7 seven in ten are fakes. Bars are "
     "95 % intervals; below, how many videos each rests on."
@@ -83,47 +81,29 @@ def _jpeg_uri(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
-def _encode_uri(rgb: NDArray[np.uint8], suffix: str = ".jpg") -> str:
-    options = [cv2.IMWRITE_JPEG_QUALITY, 88] if suffix == ".jpg" else []
-    _, data = cv2.imencode(suffix, np.ascontiguousarray(rgb[:, :, ::-1]), options)
-    if suffix == ".jpg":
-        return _jpeg_uri(data.tobytes())
+def _png_uri(rgb: NDArray[np.uint8]) -> str:
+    _, data = cv2.imencode(".png", np.ascontiguousarray(rgb[:, :, ::-1]))
     return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode("ascii")
-
-
-def _preview_at(report: VideoReport, time_s: float) -> Preview | None:
-    near = [p for p in report.previews if abs(p.time_s - time_s) < SAME_TIME_S]
-    return near[0] if near else None
 
 
 def _frame(report: VideoReport, shown: Shown) -> dict[str, object]:
     """The pictures and the caption of one shown frame, for the template."""
     lane, row = shown.lane, shown.row
-    track, time_s = lane.track, float(lane.track.time_s[row])
     found = explanation_of(report, lane.track_id, row)
-    heatmap = explain.lane_heatmap(report, lane, row) if found is None else found.heatmap
-    grey = found is not None and found.loses_to_chance
-    crop = lane.scores.crops_jpeg[row]
-    preview = _preview_at(report, time_s)
-    whole = None
-    if preview is not None:
-        box = track.box_xyxy[row] * preview.scale
-        margin = report.weights.crop_margin
-        frame = jpegs.decoded(preview.jpeg)
-        whole = _encode_uri(explain.overlay_frame(frame, box, heatmap, margin, grey=grey))
+    drawn = pictures.of_frame(report, lane, row)
     scale = report.calibration if shows_probability(report) else None
     value = f"logit {lane.scores.logit[row]:.2f}"
     if shows_probability(report) and lane.p_fake is not None:
         value = f"p {lane.p_fake[row]:.2f} on the scale of the video, {value}"
     return {
-        "clock": words.clock(time_s),
+        "clock": words.clock(float(lane.track.time_s[row])),
         "face": lane.track_id,
         "value": value,
         "flagged": shown.flagged,
-        "crop": _jpeg_uri(crop),
-        "overlay": _encode_uri(explain.overlay(jpegs.decoded(crop), heatmap, grey=grey)),
+        "crop": _jpeg_uri(drawn.crop),
+        "overlay": _jpeg_uri(drawn.overlay),
         "said": [] if found is None else in_words(found, scale),
-        "whole": whole,
+        "whole": None if drawn.whole is None else _jpeg_uri(drawn.whole),
     }
 
 
@@ -228,7 +208,7 @@ def to_html(report: VideoReport) -> str:
         flagged=report.segments,
         cuts=report.cuts_s,
         frames=frames,
-        bar=_encode_uri(explain.colour_bar(12, 240), ".png"),
+        bar=_png_uri(explain.colour_bar(12, 240)),
         heat_scale=heat_scale,
         carried=words.carried(report.region_spans),
         beats_chance=words.beats_chance(
