@@ -120,6 +120,15 @@ def test_faithfulness_is_what_one_frame_is_told(
         )
 
 
+def test_the_chance_line_of_faithfulness_is_what_random_maps_reach(measured: HeatmapRecord) -> None:
+    found = {name: row["beats both"] for name, row in cells(measured, "faithful").items()}
+    luck = found.pop("random map")
+    assert luck.chance is None
+    assert luck.value is not None
+    assert luck.value < 0.3 < (found["Grad-CAM"].value or 0.0)
+    assert {cell.chance for cell in found.values()} == {luck.value}
+
+
 def test_the_same_weights_give_the_same_record(
     measured: HeatmapRecord, weights: hub.Weights
 ) -> None:

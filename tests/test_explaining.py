@@ -69,7 +69,7 @@ def test_maps_of_random_weights_lose_and_are_grey() -> None:
     found = [explainer.explain(REPORT, random, row, regions=False) for row in rows]
     won = [f.faithfulness.beats_chance for f in found if f.faithfulness]
     assert len(won) == len(found) > 6
-    # One that knows nothing wins on about a fifth.
+    # One that knows nothing wins on about a seventh.
     assert np.mean(won) < 0.5
     lost = found[won.index(False)]
     panel = str(reasons.shown(_tab(), REPORT, PICK, lost, False).values())

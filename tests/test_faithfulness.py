@@ -72,7 +72,7 @@ def test_an_unsigned_map_is_not_turned_round() -> None:
 
 
 def test_maps_of_random_weights_lose_on_average() -> None:
-    """Asked of the model that decides: chance is about a fifth (`beats_chance_share`)."""
+    """Asked of the model that decides: chance is about a seventh (`beats_chance_share`)."""
     running, found, own = planted.engine(bias=0.0), [], []
     for seed in range(16):
         random, crop = np.random.default_rng(seed), planted.busy(seed)

@@ -14,7 +14,7 @@ from dfexplain.engine import Engine
 from dfexplain.errors import SettingError
 from dfexplain.explain import sanity, truth
 from dfexplain.explain.cover import variants
-from dfexplain.explain.faithfulness import judge, probes
+from dfexplain.explain.faithfulness import COARSE, judge, probes
 from dfexplain.explain.localisation import centre_maps, localise, random_localised
 from dfexplain.explain.methods import METHODS, available, maps
 from dfexplain.explain.perturbation import OCCLUSION_PASSES
@@ -33,6 +33,8 @@ Clips = NDArray[np.uint8]
 AT_ONCE = 16
 # Crops on which maps are tested for faithfulness and for sanity: each costs many passes.
 FAITHFUL, SANE = 64, 24
+# Random maps that are tested on each of them, for the chance line.
+LUCKY = 4
 # The magnitude that is drawn in full colour: this percentile of all places.
 FULL = 99.0
 
@@ -146,24 +148,26 @@ def _scale(name: str, found: Array, weights: Weights) -> float:
 def _beats_chance(
     bench: _Bench, values: Mapping[str, Array], rows: NDArray[np.int64]
 ) -> dict[str, Floats]:
-    """For each method, whether (len(rows),) its map beats a random one and the middle of the crop.
+    """For each method, whether (len(rows),) its map beats a random one and the middle of the crop;
+    and how often maps drawn at random do, which is the chance line.
 
     What the random map and the middle are worth does not hang on the method: it is scored once.
     """
-    beats: dict[str, list[float]] = {name: [] for name in values}
+    beats: dict[str, list[float]] = {name: [] for name in (*values, RANDOM)}
     for row in rows:
         clip = bench.clips(np.array([row]))[0]
-        masks = {
-            name: probes(
-                clip[bench.frame], value[row], toward_real=False, signed=METHODS[name].signed
-            )
-            for name, value in values.items()
-        }
-        rivals = next(iter(masks.values()))[4:]
-        every = np.concatenate([*(mask[:4] for mask in masks.values()), rivals])
+        luck = np.random.default_rng([LUCKY, int(row)]).random((LUCKY, COARSE, COARSE), np.float32)
+        asked = [(name, value[row], METHODS[name].signed) for name, value in values.items()]
+        asked += [(RANDOM, drawn, True) for drawn in luck]
+        masks = [
+            probes(clip[bench.frame], value, toward_real=False, signed=signed)
+            for _, value, signed in asked
+        ]
+        every = np.concatenate([*(mask[:4] for mask in masks), masks[0][4:]])
         logits = bench.engine.logits(variants(clip, every))[:, bench.frame]
-        for place, (name, value) in enumerate(values.items()):
-            own = logits[4 * place : 4 * place + 4]
-            both = np.concatenate([own, logits[-len(rivals) :]])
-            beats[name].append(float(judge(both, value[row], toward_real=False).beats_chance))
+        for place, (name, value, _) in enumerate(asked):
+            both = np.concatenate([logits[4 * place : 4 * place + 4], logits[4 * len(asked) :]])
+            beats[name].append(float(judge(both, value, toward_real=False).beats_chance))
+    # A random map's draws on one crop are one crop's answer.
+    beats[RANDOM] = np.reshape(beats[RANDOM], (-1, LUCKY)).mean(axis=1).tolist()
     return {name: np.array(found) for name, found in beats.items()}

@@ -31,8 +31,9 @@ class Results:
     """What was measured on N known forgeries, of which the model has `found` (N,) some forged.
 
     `localised` holds methods and rivals by name. `beats` says for each method on which of the crops
-    `faithful_rows` its map beats both rivals; `like` (stages, M) how like its maps are to those of
-    random weights on the crops `sane_rows` (M,).
+    `faithful_rows` its map beats both rivals, and for RANDOM how often maps drawn at random do.
+    `like` (stages, M) is how like a method's maps are to those of random weights on the crops
+    `sane_rows` (M,).
     """
 
     known: KnownForgeries
@@ -183,7 +184,8 @@ def _overlap(results: Results) -> EvaluationTable:
 def _beats(results: Results, name: str) -> Number:
     hits = results.beats[name]
     people = results.known.people[results.faithful_rows]
-    return Number(float(hits.mean()), *mean_interval(hits, people), len(hits), 1 / 3)
+    chance = None if name == RANDOM else float(results.beats[RANDOM].mean())
+    return Number(float(hits.mean()), *mean_interval(hits, people), len(hits), chance)
 
 
 def _left(results: Results, like: Floats) -> Number:
@@ -199,7 +201,7 @@ def _faithful(results: Results) -> EvaluationTable:
         "Whether the score hangs on where a map is hot",
         "On how many of the crops found forged the score hangs more on the map's hottest places, "
         "covered or shown alone, than on those of a random map and of the middle of the crop. "
-        "Chance is one in three.",
+        "Chance is how often maps drawn at random do so on the same crops.",
         ("map", "beats both"),
         rows,
     )

@@ -18,8 +18,10 @@ from dfexplain.structures import (
     Coverage,
     Faithfulness,
     Outcome,
+    Outside,
     Reason,
     RegionSpan,
+    Sampling,
     Segment,
     Verdict,
     VideoReport,
@@ -27,6 +29,7 @@ from dfexplain.structures import (
 
 __all__ = [
     "NO_BETTER",
+    "again",
     "band",
     "beats_chance",
     "carried",
@@ -36,13 +39,18 @@ __all__ = [
     "explanation",
     "face_share",
     "faithfulness",
+    "head",
     "headline",
+    "notes",
     "number",
+    "number_of",
     "one_line",
     "operating_point",
     "plain",
+    "sampled",
     "share",
     "spans",
+    "strange",
 ]
 
 _HEADLINES = {
@@ -92,15 +100,56 @@ def band(calibration: Calibration) -> tuple[float, float]:
 
 def number(report: VideoReport) -> str:
     """The number of the verdict with what it needs beside it; empty where there is no evidence."""
-    verdict, calibration = report.verdict, report.calibration
+    edges = None if report.calibration is None else band(report.calibration)
+    return number_of(report.verdict, edges)
+
+
+def number_of(verdict: Verdict, edges: tuple[float, float] | None) -> str:
+    """The same of a verdict and the `band` that it was given with."""
     if verdict.score is None:
         return ""
-    if verdict.p_fake is None or calibration is None:
+    if verdict.p_fake is None or edges is None:
         withheld = verdict.reason is Reason.OUT_OF_DISTRIBUTION
         what = "no probability for such a video" if withheld else "not calibrated"
         return f"score {verdict.score:.2f}, {what}"
-    low, high = band(calibration)
+    low, high = edges
     return f"p {verdict.p_fake:.2f} (cannot tell between {low:.2f} and {high:.2f})"
+
+
+def again(verdict: Verdict) -> str:
+    """How far the number of a verdict moves when its frames are drawn again, and what that covers;
+    empty where there is no evidence."""
+    number, interval = verdict.p_fake, verdict.p_interval
+    if number is None:
+        number, interval = verdict.score, verdict.score_interval
+    if number is None or interval is None:
+        return ""
+    low, high = interval
+    return (
+        f"{number:.2f} ({low:.2f} to {high:.2f} when frames are drawn again). The interval covers "
+        "the choice of frames, not whether the weights are right about such a video."
+    )
+
+
+def _why(report: VideoReport) -> list[Outside]:
+    """Why the deciding face lies outside what was measured; empty where that decided nothing."""
+    if report.verdict.reason is not Reason.OUT_OF_DISTRIBUTION:
+        return []
+    top = max(aggregate.judged(report.lanes), key=lambda lane: lane.score)
+    return [why for why in report.outside if why.track_id == top.track_id]
+
+
+def strange(report: VideoReport) -> str:
+    """Why the deciding face is unlike those that were measured, each reason with its value and its
+    limit; empty where it is not."""
+    found = _why(report)
+    return f"face {found[0].track_id}: {'; '.join(why.words for why in found)}" if found else ""
+
+
+def notes(report: VideoReport) -> tuple[str, ...]:
+    """The notes of a report without those that `explanation` has said."""
+    said = {f"face {why.track_id}: {why.words}" for why in _why(report)}
+    return tuple(note for note in report.notes if note not in said)
 
 
 def coverage(seen: Coverage) -> str:
@@ -109,6 +158,15 @@ def coverage(seen: Coverage) -> str:
     if seen.decoded < seen.wanted:
         text += f"; {seen.decoded} of {seen.wanted} wanted frames could be read"
     return text
+
+
+def sampled(sampling: Sampling) -> str:
+    """Which frames were asked for."""
+    if sampling.fps is not None:
+        return f"{sampling.fps:g} frames a second"
+    if sampling.every is not None:
+        return f"every frame in {sampling.every}"
+    return f"{sampling.frames} frames"
 
 
 def spans(segments: Sequence[Segment]) -> str:
@@ -158,9 +216,10 @@ def explanation(report: VideoReport) -> str:
                 "so no side is taken."
             )
         case Reason.OUT_OF_DISTRIBUTION:
+            why = strange(report)
             return (
-                "The faces are unlike those on which the score was measured, so it is not turned "
-                "into a probability."
+                "The face is unlike those on which the score was measured, so it is not turned "
+                f"into a probability{f': {why}' if why else ''}."
             )
         case Reason.UNCALIBRATED:
             return (
@@ -178,13 +237,16 @@ def explanation(report: VideoReport) -> str:
 
 def one_line(report: VideoReport) -> str:
     """The report as one line of text for a terminal."""
-    head = headline(report.verdict).lower()
-    if report.verdict.reason is not None:
-        head += f" ({report.verdict.reason})"
-    parts = [head, number(report), spans(report.segments)]
+    parts = [head(report.verdict), number(report), spans(report.segments)]
     if report.coverage.with_face < report.coverage.wanted:
         parts.append(coverage(report.coverage))
     return f"{plain(report.info.file)}: " + ", ".join(part for part in parts if part)
+
+
+def head(verdict: Verdict) -> str:
+    """The verdict within a line: "cannot tell (in_band)"."""
+    said = headline(verdict).lower()
+    return said if verdict.reason is None else f"{said} ({verdict.reason})"
 
 
 NO_BETTER = "no better than chance here"
@@ -223,7 +285,7 @@ def beats_chance(found: Sequence[Faithfulness]) -> str:
     won = sum(one.beats_chance for one in found)
     return (
         f"on {won} of {len(found)} flagged frames the map beats a random one and the centre; "
-        "one that knows nothing would on about a fifth"
+        "one that knows nothing would on about a seventh"
     )
 
 
