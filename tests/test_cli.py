@@ -146,7 +146,7 @@ BAD = [
     (["analyze", "x.mp4", "--out", "{out}", "--fps", "inf"], "above 0, but got 'inf'"),
     (["analyze", "x.mp4", "--out", "{out}", "--every", "1.5"], "but got '1.5'"),
     (["analyze", "x.mp4", "--out", "{out}", "--fps", "1", "--every", "2"], "not allowed with"),
-    (["analyze", "x.mp4", "--out", "{out}", "--format", "json,pdf"], "but got 'pdf'"),
+    (["analyze", "x.mp4", "--out", "{out}", "--format", "json,docx"], "but got 'docx'"),
     (["analyze", "x.mp4", "--out", "{out}", "--format", ""], "but got ''"),
     (["analyze", "x.mp4", "--out", "{out}/file"], "out must be a folder"),
     (["analyse", "x.mp4"], "invalid choice: 'analyse'"),

@@ -60,7 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         default="json,csv,html",
         metavar="LIST",
-        help="what to write, separated by commas: json, csv, html (all three)",
+        help="what to write, separated by commas: json, csv, html (these three), vtt, srt, edl",
     )
 
 

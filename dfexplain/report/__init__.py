@@ -1,7 +1,7 @@
 """A `VideoReport` written down: JSON, CSV and one-file HTML, and the words that go with it."""
 
 from dfexplain.report.document import SCHEMA_VERSION, run_json, to_json
-from dfexplain.report.files import FORMATS, check_formats, make_folder, safe_stem, write
+from dfexplain.report.files import FORMATS, USUAL, check_formats, make_folder, safe_stem, write
 from dfexplain.report.page import shown_frames, to_html
 from dfexplain.report.table import frames_csv
 from dfexplain.report.words import one_line
@@ -9,6 +9,7 @@ from dfexplain.report.words import one_line
 __all__ = [
     "FORMATS",
     "SCHEMA_VERSION",
+    "USUAL",
     "check_formats",
     "frames_csv",
     "make_folder",

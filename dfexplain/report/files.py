@@ -11,20 +11,36 @@ from pathlib import Path, PurePath
 
 from dfexplain.errors import SettingError
 from dfexplain.report.document import file_name, run_json, to_json
+from dfexplain.report.markers import to_edl, to_srt, to_vtt
 from dfexplain.report.page import to_html
 from dfexplain.report.table import frames_csv, updated, video_row
 from dfexplain.structures import VideoReport
 
-__all__ = ["FORMATS", "check_formats", "make_folder", "safe_stem", "write"]
+__all__ = [
+    "FORMATS",
+    "USUAL",
+    "check_formats",
+    "make_folder",
+    "not_writable",
+    "safe_stem",
+    "write",
+    "write_whole",
+]
 
-FORMATS = ("json", "csv", "html")
 VIDEOS_CSV = "videos.csv"
-_SUFFIXES = {"json": ".json", "csv": ".frames.csv", "html": ".html"}
-_MAKERS: dict[str, Callable[[VideoReport], str]] = {
-    "json": to_json,
-    "csv": frames_csv,
-    "html": to_html,
+# Each format with what its file ends in and what makes it. Marker files say what they mark, so that
+# no player takes them for the subtitles of the video, nor they the place of those.
+_MAKERS: dict[str, tuple[str, Callable[[VideoReport], str | bytes]]] = {
+    "json": (".json", to_json),
+    "csv": (".frames.csv", frames_csv),
+    "html": (".html", to_html),
+    "vtt": (".flagged.vtt", to_vtt),
+    "srt": (".flagged.srt", to_srt),
+    "edl": (".flagged.edl", to_edl),
 }
+FORMATS = tuple(_MAKERS)
+# What is written where nobody chooses.
+USUAL = ("json", "csv", "html")
 # Most file systems end at 255 bytes a name; the digits of a hash and a suffix are to fit as well.
 _NAME_BYTES = 200
 # Not allowed in names on Windows, or read as a path or a device there.
@@ -63,10 +79,11 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _not_writable(folder, error) from error
+        raise not_writable(folder, error) from error
 
 
-def _not_writable(folder: Path, error: OSError) -> SettingError:
+def not_writable(folder: Path, error: OSError) -> SettingError:
+    """The error to raise where a folder or file cannot be written."""
     why = error.strerror or type(error).__name__
     return SettingError(
         f"out must be a folder that can be written to, but {folder} says: {why}. "
@@ -90,7 +107,7 @@ def _name_for(report: VideoReport, folder: Path) -> str:
     What stands in the folder under that name is replaced only if it is a report of this video.
     """
     stem = safe_stem(report.info.file)
-    suffixes = (*_SUFFIXES.values(), ".run.json")
+    suffixes = (*(suffix for suffix, _ in _MAKERS.values()), ".run.json")
     taken = any((folder / f"{stem}{suffix}").exists() for suffix in suffixes)
     # clip.run.mp4 would write its report where the run times of clip.mp4 belong.
     if stem.lower().endswith(".run") or (
@@ -100,21 +117,24 @@ def _name_for(report: VideoReport, folder: Path) -> str:
     return stem
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write beside `path` and rename, so that a reader or a crash never sees half a file."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        partial.write_bytes(text.encode("utf-8", "replace"))
+        if isinstance(content, str):
+            content = content.encode("utf-8", "replace")
+        partial.write_bytes(content)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def write(report: VideoReport, out_dir: str | Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+def write(report: VideoReport, out_dir: str | Path, formats: Sequence[str] = USUAL) -> list[Path]:
     """Write `report` into `out_dir`, made if missing, and return the paths written.
 
-    `json` gives <stem>.json, `csv` <stem>.frames.csv and a row of videos.csv, `html` <stem>.html;
-    <stem>.run.json always comes with them. A report of another video is never replaced: where the
+    `json` gives <stem>.json, `csv` <stem>.frames.csv and a row of videos.csv, `html` and `pdf` the
+    same to read, `vtt`, `srt` and `edl` the flagged spans as <stem>.flagged.*; <stem>.run.json
+    always comes with them. A report of another video is never replaced: where the
     stem is taken, the first eight digits of the video's sha256 are appended to it.
 
     Raises SettingError for an unknown format and for a folder that cannot be written to.
@@ -126,20 +146,20 @@ def write(report: VideoReport, out_dir: str | Path, formats: Sequence[str] = FOR
         name = _name_for(report, folder)
         run_path = folder / f"{name}.run.json"
         # First, because it is what says that the name is this video's.
-        _write_whole(run_path, run_json(report))
+        write_whole(run_path, run_json(report))
         paths = []
-        for chosen in FORMATS:
+        for chosen, (suffix, make) in _MAKERS.items():
             if chosen in formats:
-                path = folder / f"{name}{_SUFFIXES[chosen]}"
-                _write_whole(path, _MAKERS[chosen](report))
+                path = folder / f"{name}{suffix}"
+                write_whole(path, make(report))
                 paths.append(path)
         if "csv" in formats:
             table = folder / VIDEOS_CSV
             existing = table.read_bytes().decode("utf-8") if table.exists() else None
-            _write_whole(table, updated(existing, video_row(report, name)))
+            write_whole(table, updated(existing, video_row(report, name)))
             paths.append(table)
     except OSError as error:
-        raise _not_writable(folder, error) from error
+        raise not_writable(folder, error) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise SettingError(
             f"{VIDEOS_CSV} must be a table of dfexplain, but it cannot be read ({error}). "
