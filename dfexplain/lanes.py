@@ -8,16 +8,17 @@ one lane for two.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 
 import numpy as np
 
+from dfexplain.faces import face_square
 from dfexplain.hub import OutOfDistribution, Weights
 from dfexplain.reference import comparable, departure
-from dfexplain.structures import FaceTrack, Lane, TrackScores
+from dfexplain.structures import Calibration, FaceTrack, Lane, Outside, TrackScores, VideoInfo
 
-__all__ = ["confidence", "face_px", "join", "names", "outside"]
+__all__ = ["confidence", "face_px", "join", "measured", "names", "outside", "over_the_edge"]
 
 Pair = tuple[FaceTrack, TrackScores]
 
@@ -26,6 +27,8 @@ Pair = tuple[FaceTrack, TrackScores]
 MAX_SHIFT_FACES = 0.5
 MAX_SIZE_RATIO = 1.35
 MIN_COSINE = 0.7
+# Of a crop's side: from here on a picture's report says that the crop reaches over the edge.
+MOST_OVER = 0.05
 
 
 def names() -> Iterator[str]:
@@ -50,36 +53,62 @@ def confidence(track: FaceTrack) -> float:
     return float(np.mean(track.confidence))
 
 
-def outside(lane: Lane, weights: Weights) -> str | None:
-    """Why a lane lies outside what the calibration was measured on; None where it lies within."""
+def measured(weights: Weights, kind: str) -> Calibration | None:
+    """The calibration that was measured on files of this `VideoInfo.kind`.
+
+    What the scores of videos are worth says nothing of photographs: those are sharper, and one crop
+    decides where in a video the highest run of many does. No weights have been measured on them.
+    """
+    return weights.calibration if kind == "video" else None
+
+
+def over_the_edge(found: Sequence[Lane], info: VideoInfo, margin: float) -> list[str]:
+    """A note for each face of a picture whose crop reaches over its edge, as that of a face crop
+    does."""
+    notes = []
+    for lane in found:
+        left, top, side = face_square(lane.track.box_xyxy[0], margin)
+        over = max(-left, -top, left + side - info.width_px, top + side - info.height_px) / side
+        if over > MOST_OVER:
+            notes.append(
+                f"face {lane.track_id}: the picture ends close by, so up to {100 * over:.0f} % of "
+                "the crop's side repeat its edge"
+            )
+    return notes
+
+
+def outside(lane: Lane, weights: Weights) -> tuple[Outside, ...]:
+    """Every reason why a lane lies outside what the calibration was measured on; none where it lies
+    within."""
     measured = weights.calibration
     if measured is None:
-        return None
+        return ()
+    found: list[tuple[str, float, float, str]] = []
     width = face_px(lane.track)
     if width < measured.min_face_px:
-        return f"{width:.0f} px wide, smaller than the {measured.min_face_px:.0f} px measured"
+        words = f"{width:.0f} px wide, smaller than the {measured.min_face_px:.0f} px measured"
+        found.append(("face_px", width, measured.min_face_px, words))
     sure, least = confidence(lane.track), measured.min_confidence
     if least is not None and sure < least:
-        return (
-            "hardly found as an upright face "
-            f"(confidence {100 * sure:.1f} %, limit {100 * least:.1f} %)"
-        )
-    reference = weights.out_of_distribution
-    if reference is None:
-        return None
-    far = departure(lane.scores.features, lane.scores.crops_jpeg, reference)
-    for distance, limit, words in (
-        (far.drawn, measured.max_drawn, "looks drawn, not photographed"),
-        (
-            far.picture,
-            measured.max_picture_distance,
-            f"a picture unlike those that were measured, most of all: {far.oddest}",
-        ),
-        (far.features, measured.max_distance, "unlike the faces that were measured"),
-    ):
-        if distance is not None and limit is not None and distance > limit:
-            return f"{words} (distance {distance:.2f}, limit {limit:.2f})"
-    return None
+        limits = f"(confidence {100 * sure:.1f} %, limit {100 * least:.1f} %)"
+        found.append(("confidence", sure, least, f"hardly found as an upright face {limits}"))
+    if weights.out_of_distribution is not None:
+        far = departure(lane.scores.features, lane.scores.crops_jpeg, weights.out_of_distribution)
+        unlike = f"a picture unlike those that were measured, most of all: {far.oddest}"
+        for name, distance, limit, words in (
+            ("drawn", far.drawn, measured.max_drawn, "looks drawn, not photographed"),
+            ("picture", far.picture, measured.max_picture_distance, unlike),
+            (
+                "features",
+                far.features,
+                measured.max_distance,
+                "unlike the faces that were measured",
+            ),
+        ):
+            if distance is not None and limit is not None and distance > limit:
+                words = f"{words} (distance {distance:.2f}, limit {limit:.2f})"
+                found.append((name, float(distance), limit, words))
+    return tuple(Outside(lane.track_id, *reason) for reason in found)
 
 
 def _alike(a: Pair, b: Pair, reference: OutOfDistribution | None) -> float | None:

@@ -16,11 +16,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dfexplain import aggregate
 from dfexplain.structures import (
     Coverage,
     FaceTrack,
     Lane,
     Outcome,
+    Outside,
     Preview,
     Reason,
     Sampling,
@@ -171,6 +173,12 @@ def make_report(
     p_fake = None
     if score is not None and p_of is not None and reason is not Reason.OUT_OF_DISTRIBUTION:
         p_fake = float(p_of(np.array([score]))[0])
+    judged = aggregate.judged(lanes)
+    again = aggregate.score_interval(judged) if judged else None
+    p_again = None
+    if again is not None and p_fake is not None and p_of is not None:
+        p_low, p_high = p_of(np.array(again))
+        p_again = float(p_low), float(p_high)
     return VideoReport(
         info=VideoInfo(
             file=file,
@@ -189,7 +197,7 @@ def make_report(
         weights=weights,
         calibration=calibration,
         sampling=Sampling(frames=frames),
-        verdict=Verdict(outcome, reason, score, p_fake),
+        verdict=Verdict(outcome, reason, score, p_fake, again, p_again),
         coverage=Coverage(frames, decoded, with_face),
         segments=tuple(sorted(segments, key=lambda s: (s.start_s, s.track_id))),
         lanes=tuple(lanes),
@@ -233,14 +241,15 @@ def in_band() -> VideoReport:
 
 def out_of_distribution() -> VideoReport:
     """The video's probability is withdrawn, though the lane still holds p_fake of its frames."""
-    note = "face A: its crops lie at distance 19.3 from those of the calibration; 12.5 is the limit"
-    return make_report(
+    why = "unlike the faces that were measured (distance 19.30, limit 12.50)"
+    made = make_report(
         (Person(0.5, side=0.12, calm=0.8),),
         Outcome.UNCERTAIN,
         Reason.OUT_OF_DISTRIBUTION,
         file="far off.mp4",
-        notes=(note,),
+        notes=(f"face A: {why}",),
     )
+    return dataclasses.replace(made, outside=(Outside("A", "features", 19.3, 12.5, why),))
 
 
 def uncalibrated() -> VideoReport:

@@ -122,10 +122,11 @@ def test_a_small_face_and_strange_features_are_outside() -> None:
     wider = replace(
         gate, calibration=replace(usual.calibration, min_face_px=119.0, max_distance=1.5)
     )
-    assert lanes.outside(face, wider) is None
+    assert lanes.outside(face, wider) == ()
     strange = replace(face, scores=replace(face.scores, features=np.full((10, D), 2.0, np.float32)))
     assert "unlike the faces" in str(lanes.outside(strange, wider))
-    assert lanes.outside(strange, replace(wider, calibration=None)) is None
+    assert lanes.outside(strange, replace(wider, calibration=None)) == ()
+    assert [why.measure for why in lanes.outside(strange, gate)] == ["face_px", "features"]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,9 @@ def test_each_limit_has_its_reason(
     usual = weights(reference())
     assert usual.calibration is not None
     gate = replace(usual, calibration=replace(usual.calibration, **limits))  # type: ignore[arg-type]
-    assert lanes.outside(lane(np.zeros(10)), gate) == says
+    found = lanes.outside(lane(np.zeros(10)), gate)
+    assert [why.words for why in found] == ([] if says is None else [says])
+    assert all(f"limit {why.limit:.2f}" in why.words and why.value > why.limit for why in found)
 
 
 def test_a_face_that_is_hardly_found_is_outside() -> None:
@@ -158,11 +161,11 @@ def test_a_face_that_is_hardly_found_is_outside() -> None:
     assert usual.calibration is not None
     gate = replace(usual, calibration=replace(usual.calibration, min_confidence=0.984))
     face = lane(np.zeros(10))
-    assert lanes.outside(face, gate) is None
+    assert lanes.outside(face, gate) == ()
     unsure = replace(face.track, confidence=np.full(10, 0.95, np.float32))
-    assert lanes.outside(replace(face, track=unsure), gate) == (
-        "hardly found as an upright face (confidence 95.0 %, limit 98.4 %)"
-    )
+    (why,) = lanes.outside(replace(face, track=unsure), gate)
+    assert why.words == "hardly found as an upright face (confidence 95.0 %, limit 98.4 %)"
+    assert (why.track_id, why.measure, why.limit) == ("A", "confidence", 0.984)
 
 
 def test_lengths_of_features_do_not_part_a_person_where_the_reference_has_none() -> None:

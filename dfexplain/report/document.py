@@ -17,15 +17,17 @@ from typing import Any
 from dfexplain import __version__, aggregate
 from dfexplain.report import explained
 from dfexplain.report.numbers import BOX_DIGITS, rounded
-from dfexplain.structures import Calibration, Lane, Outcome, Sampling, Segment, VideoReport
+from dfexplain.structures import Calibration, Lane, Outcome, Outside, Sampling, Segment, VideoReport
 
 __all__ = [
     "SCHEMA_VERSION",
     "file_name",
     "lane_score",
+    "machine",
     "run_json",
     "shows_probability",
     "to_json",
+    "versions",
 ]
 
 SCHEMA_VERSION = 1
@@ -46,7 +48,7 @@ def shows_probability(report: VideoReport) -> bool:
 
 def lane_score(report: VideoReport, lane: Lane) -> float | None:
     """The lane's logit, or None where it has too few frames or the video is not analysable."""
-    judged = len(lane) >= aggregate.MIN_FRAMES
+    judged = aggregate.judged([lane], report.info.kind)
     return lane.score if judged and report.verdict.outcome is not Outcome.NOT_ANALYSABLE else None
 
 
@@ -78,6 +80,14 @@ def _track(report: VideoReport, lane: Lane) -> dict[str, Any]:
             for row in range(len(lane))
         ],
     }
+
+
+def _pair(interval: tuple[float, float] | None) -> list[float | None] | None:
+    return None if interval is None else [rounded(bound) for bound in interval]
+
+
+def _outside(reason: Outside) -> dict[str, Any]:
+    return vars(reason) | {"value": rounded(reason.value), "limit": rounded(reason.limit)}
 
 
 def _sampling(sampling: Sampling) -> dict[str, Any]:
@@ -117,17 +127,21 @@ def to_json(report: VideoReport) -> str:
     with_p = shows_probability(report)
     document = {
         "schema_version": SCHEMA_VERSION,
+        "kind": info.kind,
         "file": file_name(report),
         "sha256": info.sha256,
         "verdict": str(verdict.outcome),
         "reason": None if verdict.reason is None else str(verdict.reason),
         "p_fake": rounded(verdict.p_fake),
+        "p_fake_interval": _pair(verdict.p_interval),
         "score": rounded(verdict.score),
+        "score_interval": _pair(verdict.score_interval),
         "coverage": {
             "wanted": report.coverage.wanted,
             "decoded": report.coverage.decoded,
             "with_face": report.coverage.with_face,
         },
+        "outside": [_outside(reason) for reason in report.outside],
         "segments": [_segment(segment, with_p) for segment in report.segments],
         "tracks": [_track(report, lane) for lane in report.lanes],
         "weights": {
@@ -169,6 +183,25 @@ def _version(package: str) -> str | None:
         return None
 
 
+def versions(*further: str) -> dict[str, str | None]:
+    """The versions of the program, of Python, and of the packages that decide a score."""
+    return {
+        "dfexplain": __version__,
+        "python": platform.python_version(),
+        **{package: _version(package) for package in (*_PACKAGES, *further)},
+    }
+
+
+def machine() -> dict[str, str | int | None]:
+    """What kind of machine this is; nothing that tells it from another of its kind."""
+    return {
+        "system": platform.system(),
+        "release": platform.release(),
+        "architecture": platform.machine(),
+        "cpu_cores": os.cpu_count(),
+    }
+
+
 def run_json(report: VideoReport) -> str:
     """What differs between two runs: the time of day, run times, versions and the machine."""
     document = {
@@ -178,16 +211,7 @@ def run_json(report: VideoReport) -> str:
         "weights_sha256": report.weights.sha256,
         "written_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "run_times_s": {name: rounded(s) for name, s in sorted(report.run_times_s.items())},
-        "versions": {
-            "dfexplain": __version__,
-            "python": platform.python_version(),
-            **{package: _version(package) for package in _PACKAGES},
-        },
-        "machine": {
-            "system": platform.system(),
-            "release": platform.release(),
-            "architecture": platform.machine(),
-            "cpu_cores": os.cpu_count(),
-        },
+        "versions": versions(),
+        "machine": machine(),
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"

@@ -135,7 +135,7 @@ def _why(report: VideoReport) -> list[Outside]:
     """Why the deciding face lies outside what was measured; empty where that decided nothing."""
     if report.verdict.reason is not Reason.OUT_OF_DISTRIBUTION:
         return []
-    top = max(aggregate.judged(report.lanes), key=lambda lane: lane.score)
+    top = max(aggregate.judged(report.lanes, report.info.kind), key=lambda lane: lane.score)
     return [why for why in report.outside if why.track_id == top.track_id]
 
 
@@ -152,8 +152,10 @@ def notes(report: VideoReport) -> tuple[str, ...]:
     return tuple(note for note in report.notes if note not in said)
 
 
-def coverage(seen: Coverage) -> str:
+def coverage(seen: Coverage, kind: str = "video") -> str:
     """How much was looked at: "31 of 32 frames had a face", and what could not be read."""
+    if kind == "image":
+        return f"{'a' if seen.with_face else 'no'} face was found in the picture"
     text = f"{seen.with_face} of {seen.decoded} frames had a face"
     if seen.decoded < seen.wanted:
         text += f"; {seen.decoded} of {seen.wanted} wanted frames could be read"
@@ -196,9 +198,11 @@ def operating_point(calibration: Calibration) -> str:
 
 def explanation(report: VideoReport) -> str:
     """One or two sentences that say why the verdict is what it is."""
-    verdict, seen = report.verdict, report.coverage
+    verdict, seen, image = report.verdict, report.coverage, report.info.kind == "image"
     match verdict.reason:
         case Reason.NO_FACE:
+            if image:
+                return "No face was found in the picture, so there is no score."
             return f"None of the {seen.decoded} frames read shows a face, so there is no score."
         case Reason.TOO_FEW_FRAMES:
             return (
@@ -221,6 +225,12 @@ def explanation(report: VideoReport) -> str:
                 "The face is unlike those on which the score was measured, so it is not turned "
                 f"into a probability{f': {why}' if why else ''}."
             )
+        case Reason.UNCALIBRATED if image:
+            return (
+                "What a score is worth was not measured on pictures for these weights, so it is "
+                "not turned into a probability, and no side is taken. Compare it only with scores "
+                "of other pictures by the same weights."
+            )
         case Reason.UNCALIBRATED:
             return (
                 "These weights have no calibration, so it is not known which scores are high. "
@@ -237,9 +247,9 @@ def explanation(report: VideoReport) -> str:
 
 def one_line(report: VideoReport) -> str:
     """The report as one line of text for a terminal."""
-    parts = [head(report.verdict), number(report), spans(report.segments)]
+    parts = [head(report.verdict), number(report), strange(report), spans(report.segments)]
     if report.coverage.with_face < report.coverage.wanted:
-        parts.append(coverage(report.coverage))
+        parts.append(coverage(report.coverage, report.info.kind))
     return f"{plain(report.info.file)}: " + ", ".join(part for part in parts if part)
 
 

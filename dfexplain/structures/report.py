@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from dfexplain.structures.explanations import Explanation, RegionSpan
 from dfexplain.structures.scores import Coverage, Lane, Segment
-from dfexplain.structures.verdict import Calibration, Verdict, WeightsInfo
+from dfexplain.structures.verdict import Calibration, Outside, Verdict, WeightsInfo
 from dfexplain.structures.video import Preview, Sampling, VideoInfo
 
 __all__ = ["VideoReport"]
@@ -18,7 +18,7 @@ class VideoReport:
 
     `heat_method` is "grad_cam" or "mask_head", which of the two maps that come with a score is
     drawn, and `heat_scale` what it draws in full colour. `explanations` and `region_spans` are
-    empty where nobody asked.
+    empty where nobody asked. `outside` says which lanes lie outside what was measured, and why.
     """
 
     info: VideoInfo
@@ -38,3 +38,4 @@ class VideoReport:
     heat_method: str = "grad_cam"
     explanations: tuple[Explanation, ...] = ()
     region_spans: tuple[RegionSpan, ...] = ()
+    outside: tuple[Outside, ...] = ()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 __all__ = [
     "Calibration",
     "Outcome",
+    "Outside",
     "Reason",
     "ReliabilityTable",
     "Scaling",
@@ -41,12 +42,34 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer. `score` is the video's raw logit; both numbers are None without evidence."""
+    """The answer. `score` is the video's raw logit; both numbers are None without evidence.
+
+    `score_interval` and `p_interval` are the 95 % intervals of the two when the frames are drawn
+    again (`aggregate.score_interval`). They cover the choice of frames and nothing else.
+    """
 
     outcome: Outcome
     reason: Reason | None
     score: float | None
     p_fake: float | None
+    score_interval: tuple[float, float] | None = None
+    p_interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Outside:
+    """One reason why a lane lies outside what the calibration was measured on.
+
+    `value` lies beyond `limit`: below it for `measure` "face_px" (pixels) and "confidence" (of the
+    face finder, 0..1), above it for "drawn", "picture" and "features" (distances, see
+    `reference.Departure`). `words` say so.
+    """
+
+    track_id: str
+    measure: str
+    value: float
+    limit: float
+    words: str
 
 
 @dataclass(frozen=True)

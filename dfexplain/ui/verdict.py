@@ -54,13 +54,15 @@ def card(report: VideoReport) -> str:
         if calibration is not None:
             number = f"score <b>{verdict.score:.2f}</b><br>no probability"
     parts = [gauge, f"<p>{html.escape(told.explanation(report))}</p>"]
+    if again := told.again(verdict):
+        parts.append(f'<p class="card-small">{html.escape(again)}</p>')
     if report.segments and verdict.outcome is not Outcome.FAKE:
         parts.append(f"<p>{html.escape(told.spans(report.segments))}</p>")
     parts.append(_coverage(report))
     if gauge and calibration is not None:
         parts.append(f'<p class="card-small">{html.escape(words.standing(calibration))}</p>')
     parts.append(_listed(words.NOT_CHECKED, report.not_checked))
-    parts.append(_listed(words.NOTES, report.notes))
+    parts.append(_listed(words.NOTES, told.notes(report)))
     return _card(verdict.outcome.value, told.headline(verdict), number, "".join(parts))
 
 
@@ -93,7 +95,7 @@ def _gauge(p_fake: float, calibration: Calibration) -> str:
 def _coverage(report: VideoReport) -> str:
     seen = report.coverage
     read, face = (100 * part / max(seen.wanted, 1) for part in (seen.decoded, seen.with_face))
-    text = html.escape(told.coverage(seen))
+    text = html.escape(told.coverage(seen, report.info.kind))
     return (
         f'<div class="cover" role="img" aria-label="{text}"><i style="width:{read:.1f}%"></i>'
         f'<b style="width:{face:.1f}%"></b></div><p class="card-small">{text}</p>'
