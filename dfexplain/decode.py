@@ -17,7 +17,7 @@ import math
 import os
 import struct
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from av.error import FFmpegError
@@ -29,10 +29,12 @@ from dfexplain.cage import Channel, confine, confine_threads
 from dfexplain.packets import Reader, RefusedError
 from dfexplain.plan import Plan, Request, make_plan
 
-__all__ = ["FRAME_HEAD", "main"]
+__all__ = ["FRAME_HEAD", "RGBA", "answer", "main", "serve"]
 
 FRAME_HEAD = struct.Struct("<qdIIIB")
-"""Head of a frame: index, time_s, width, height, bytes a line, transfer (0, 16 PQ, 18 HLG)."""
+"""Head of a frame: index, time_s, width, height, bytes a line, form (0, 16 PQ, 18 HLG, RGBA)."""
+RGBA = 255
+"""Form of a picture with transparency: four bytes a pixel."""
 
 THREADS = 2
 _HDR = {16, 18}  # AVCOL_TRC_SMPTE2084, AVCOL_TRC_ARIB_STD_B67
@@ -189,7 +191,8 @@ def _info(reader: Reader, plan: Plan, frame: VideoFrame, size: tuple[int, int]) 
     }
 
 
-def _serve(channel: Channel, request: dict[str, Any]) -> None:
+def serve(channel: Channel, request: dict[str, Any]) -> None:
+    """Read a video as the request wants it: one message about it, its frames, one at the end."""
     reader = Reader(request["path"], channel)
     declared = reader.codec.width * reader.codec.height
     if declared > request["pixels"]:
@@ -223,12 +226,17 @@ def _serve(channel: Channel, request: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """What the child does: one request in, messages out."""
+    """What the child does."""
+    answer(serve)
+
+
+def answer(serve: Callable[[Channel, dict[str, Any]], None]) -> None:
+    """Take the one request, give up all rights that reading does not need, serve, and end."""
     channel = Channel()
     request: dict[str, Any] = channel.request()
     confine(request["memory_bytes"], request["cpu_s"])
     try:
-        _serve(channel, request)
+        serve(channel, request)
     except RefusedError as refused:
         code, text = refused.args
         channel.send_json(b"E", {"code": code, "text": text})

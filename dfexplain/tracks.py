@@ -21,7 +21,7 @@ from dfexplain.shots import CutDetector
 from dfexplain.structures import FaceTrack, Frame
 from dfexplain.trails import MIN_OVERLAP, Seen, Trail, near, pair_up
 
-__all__ = ["TrackedFace", "Tracker", "Tracks", "crop_face"]
+__all__ = ["MIN_CONFIDENCE_ALONE", "TrackedFace", "Tracker", "Tracks", "crop_face"]
 
 _SEARCH_EVERY = 4
 _MAX_UNSEEN = 8  # samples after which a face that comes back is a new trail
@@ -29,7 +29,8 @@ _SAME_FACE_IOU = 0.5  # from which two boxes of a frame are one face
 _MIN_ROWS = 3
 _MIN_HITS = 2
 _MIN_CONFIDENCE = 0.9
-_MIN_CONFIDENCE_ALONE = 0.99
+MIN_CONFIDENCE_ALONE = 0.99
+"""Of a face that was seen in one frame or two, and in all that there are."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,14 @@ class Tracks:
     """What is known at the end: supported tracks by key, times of cuts, frames with such a face.
 
     Small faces are among them: what they are worth is for others to say, by the size of their
-    boxes. A cut's time is that of the first sampled frame after it.
+    boxes. A cut's time is that of the first sampled frame after it. `notes` say what a reader
+    should know of how they were found.
     """
 
     tracks: dict[int, FaceTrack]
     cuts_s: tuple[float, ...]
     frames_with_face: int
+    notes: tuple[str, ...] = ()
 
 
 class Tracker:
@@ -210,7 +213,7 @@ class Tracker:
         shot_samples = self._samples - self._shot_start
         if shot_samples < _MIN_ROWS:
             whole = len(trail.seen) == shot_samples
-            return whole and trail.confidence >= _MIN_CONFIDENCE_ALONE
+            return whole and trail.confidence >= MIN_CONFIDENCE_ALONE
         hits = sum(row.detected for row in trail.seen)
         first, last = trail.seen[0].sample, trail.seen[-1].sample
         searches = bisect_left(self._searched, last + 1) - bisect_left(self._searched, first)

@@ -13,35 +13,37 @@ import math
 import os
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dfexplain.cage import Cage, Limits, admit, printable, shown_name
-from dfexplain.encode import h264_roundtrip, write, write_timed
+from dfexplain.encode import h264_roundtrip, write, write_timed, writing
 from dfexplain.errors import FileRefused, InputError, LimitExceeded, NotAVideo
+from dfexplain.pixels import HEAD_BYTES, unpacked
 from dfexplain.structures import Frame, Sampling, VideoInfo
-from dfexplain.tonemap import tone_map
 
 __all__ = [
     "PLAYBACK_S",
     "FrameStream",
     "Limits",
     "h264_roundtrip",
+    "playback_frames",
     "probe",
     "reencode_for_playback",
     "sample",
     "write",
+    "write_for_playback",
 ]
 
 PLAYBACK_S = 300.0
 """A playback copy holds at most so many seconds."""
 
-_CHILD = "dfexplain.decode"
-_FRAME_HEAD = struct.Struct("<qdIIIB")  # as in decode.FRAME_HEAD: that module is for the child only
+_CHILDREN = {False: "dfexplain.decode", True: "dfexplain.still"}  # with pictures: still knows both
 _HASH_BYTES = 1 << 22
 _SIGN_OF_LIFE_S = 0.4
 
@@ -55,11 +57,14 @@ class FrameStream:
     complete after the last frame.
     """
 
-    def __init__(self, path: str | Path, wish: dict[str, object], limits: Limits):
+    def __init__(
+        self, path: str | Path, wish: dict[str, object], limits: Limits, *, pictures: bool = False
+    ):
         self._name = shown_name(os.fspath(path))
         self._base_name = printable(Path(path).name)
         self._limits = limits
         self._info: VideoInfo | None = None
+        self._mirrored = False
         self._wanted = 0
         self._last_s = -1.0
         self._open = True
@@ -80,7 +85,7 @@ class FrameStream:
             "memory_bytes": limits.memory_bytes,
             "cpu_s": limits.cpu_s,
         }
-        self._cage = Cage(_CHILD, request | wish, limits, self._name)
+        self._cage = Cage(_CHILDREN[pictures], request | wish, limits, self._name)
 
     @property
     def info(self) -> VideoInfo:
@@ -130,7 +135,7 @@ class FrameStream:
             ) from error
 
     def _largest(self) -> int:
-        return _FRAME_HEAD.size + 6 * self._limits.pixels + (1 << 20)
+        return HEAD_BYTES + 6 * self._limits.pixels + (1 << 20)
 
     def _hashed(self) -> bool:
         """Whether the whole file is hashed; if not, hashes on for less than half a second."""
@@ -167,7 +172,8 @@ class FrameStream:
         return None
 
     def _take_info(self, said: dict[str, Any]) -> None:
-        fps, rotation = said["fps"], round(said["rotation_deg"] / 90) % 4 * 90
+        fps, duration_s = said["fps"], said["duration_s"]
+        rotation = round(said["rotation_deg"] / 90) % 4 * 90
         width, height = int(said["width_px"]), int(said["height_px"])
         if rotation % 180:
             width, height = height, width
@@ -182,23 +188,23 @@ class FrameStream:
             height_px=height,
             rotation_deg=rotation,
             fps=None if fps is None else float(fps),
-            duration_s=float(said["duration_s"]),
+            duration_s=None if duration_s is None else float(duration_s),
             frame_count=int(said["frame_count"]),
+            kind="image" if said.get("kind") == "image" else "video",
         )
+        self._mirrored = bool(said.get("mirrored"))
         self._wanted = int(said["wanted"])
         self.notes += [str(note) for note in said["notes"]]
 
     def _frame(self, content: bytearray, rotation_deg: int) -> Frame:
-        index, time_s, width, height, line_bytes, transfer = _FRAME_HEAD.unpack_from(content)
+        index, time_s, rgb, over_grey = unpacked(content)
         if not self._last_s < time_s < math.inf:
             raise ValueError(f"time {time_s} came after {self._last_s}")
         self._last_s = time_s
-        depth = np.dtype("<u2") if transfer else np.dtype("u1")
-        lines = np.frombuffer(content, np.uint8, offset=_FRAME_HEAD.size)
-        lines = lines[: height * line_bytes].reshape(height, line_bytes)
-        pixels = lines[:, : width * 3 * depth.itemsize].view(depth).reshape(height, width, 3)
-        rgb = tone_map(pixels, transfer) if transfer else pixels
-        rgb = np.ascontiguousarray(np.rot90(rgb, rotation_deg // 90))
+        if over_grey:
+            self.notes.append("what is transparent in the picture was laid over grey")
+        rgb = np.rot90(rgb, rotation_deg // 90)
+        rgb = np.ascontiguousarray(rgb[:, ::-1] if self._mirrored else rgb)
         return Frame(index=index, time_s=time_s, rgb=rgb)
 
     def _refusal(self, said: dict[str, Any]) -> NotAVideo | LimitExceeded:
@@ -245,19 +251,25 @@ def _wish(
 
 
 def sample(
-    path: str | Path, sampling: Sampling | None = None, limits: Limits | None = None
+    path: str | Path,
+    sampling: Sampling | None = None,
+    limits: Limits | None = None,
+    *,
+    pictures: bool = False,
 ) -> FrameStream:
     """Start reading the frames of a file that `sampling` asks for.
 
     N frames are those nearest to the middles of N equal parts of the duration, `fps` those nearest
     to the multiples of 1 / fps, `every` every k-th. Times count from the first frame. Where the
     file ends before its declared end, the frames that it lacks count as wanted. Frames of long
-    files are reached through key frames where that saves much; `notes` says so.
+    files are reached through key frames where that saves much; `notes` says so. With `pictures` a
+    JPEG, PNG or WebP is a stream of one frame, turned as its EXIF says; without, it is no video.
 
     Raises FileRefused at once for a path that is no plain file. Reading the stream raises NotAVideo
     when no picture can be decoded and LimitExceeded when decoding was stopped at one of `limits`.
     """
-    return FrameStream(path, _wish(sampling or Sampling()), limits or Limits())
+    wish = _wish(sampling or Sampling())
+    return FrameStream(path, wish, limits or Limits(), pictures=pictures)
 
 
 def probe(path: str | Path, limits: Limits | None = None) -> VideoInfo:
@@ -265,6 +277,25 @@ def probe(path: str | Path, limits: Limits | None = None) -> VideoInfo:
     first = Sampling(frames=None, every=1 << 40)
     with FrameStream(path, _wish(first), limits or Limits()) as stream:
         return stream.info
+
+
+def playback_frames(
+    path: str | Path,
+    max_px: int = 1280,
+    until_s: float = PLAYBACK_S,
+    limits: Limits | None = None,
+) -> FrameStream:
+    """All frames of the first `until_s` seconds for a copy to look at: the longer side at most
+    `max_px`, at most 60 frames a second. Raises as `sample` does."""
+    all_frames = Sampling(frames=None, every=1, max_frames=round(60 * until_s))
+    return FrameStream(path, _wish(all_frames, until_s, max_px), limits or Limits())
+
+
+def write_for_playback(
+    out: str | Path, frames: Iterable[tuple[float, NDArray[np.uint8]]], fps: float | None
+) -> Path:
+    """Write (time_s, RGB) pairs as a copy that browsers play; `fps` as known of the source."""
+    return write_timed(out, frames, fps or 25.0, crf=23, preset="veryfast", threads=2)
 
 
 def reencode_for_playback(
@@ -275,9 +306,6 @@ def reencode_for_playback(
     Frames keep their times, so that a time in the player is a time in the report. At most the
     first `PLAYBACK_S` seconds and 60 frames a second. Raises as `sample` does.
     """
-    all_frames = Sampling(frames=None, every=1, max_frames=round(60 * PLAYBACK_S))
-    wish = _wish(all_frames, PLAYBACK_S, max_px)
-    with FrameStream(path, wish, limits or Limits()) as stream:
-        fps = stream.info.fps or 25.0
+    with playback_frames(path, max_px, limits=limits) as stream:
         timed = ((frame.time_s, frame.rgb) for frame in stream)
-        return write_timed(out, timed, fps, crf=23, preset="veryfast", threads=2)
+        return write_for_playback(out, timed, stream.info.fps)

@@ -23,18 +23,19 @@ CATALOGUES = {"dfexplain/ui/words.py"}
 RANKS = {
     0: "structures errors",
     1: "aggregate cage calibration comparison decode encode evaluation face_shape intervals "
-    "jpegs metrics naturalness packets plan scaling tonemap video",
-    2: "engine faces golden hub models publish reference release_checks shots tracks trails "
-    "untrusted weights_folder weights_writing",
+    "jpegs metrics naturalness packets pixels plan scaling still tonemap video "
+    "agreement history_file",
+    2: "engine faces finders golden hub models publish reference release_checks shots tracks "
+    "trails untrusted weights_folder weights_writing",
     3: "detector explain lanes",
-    4: "plots report",
+    4: "history plots report",
     5: "__main__ commands ui",
 }
 RANK = {room: rank for rank, rooms in RANKS.items() for room in rooms.split()}
 
 # Who may import what from outside; numpy and OpenCV are everybody's.
 OWNERS = {
-    "av": "decode encode packets",
+    "av": "decode encode packets still",
     "captum": "explain",
     "facenet_pytorch": "faces",
     "gradio": "ui",

@@ -18,7 +18,8 @@ class VideoInfo:
 
     `width_px` and `height_px` are those of the displayed frame (after rotation). `fps` is the mean
     frame rate over the file's own timestamps, None where fewer than two are known. `duration_s` is
-    the time from the first frame to the end of the last; None where unknown.
+    the time from the first frame to the end of the last; None where unknown. `kind` is "video", or
+    "image" for a single picture, which has one frame, at 0 s, and neither rate nor duration.
     """
 
     file: str
@@ -33,6 +34,7 @@ class VideoInfo:
     fps: float | None
     duration_s: float | None
     frame_count: int | None
+    kind: str = "video"
 
 
 @dataclass(frozen=True)
