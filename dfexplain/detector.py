@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from dfexplain import aggregate, calibration, jpegs, lanes, video
 from dfexplain.engine import Engine, EngineOutput, TrackWindows
 from dfexplain.faces import FaceDetector
+from dfexplain.finders import Finder, finder_for
 from dfexplain.hub import Weights
 from dfexplain.structures import (
+    Calibration,
     Coverage,
     FaceTrack,
     Frame,
@@ -25,7 +27,7 @@ from dfexplain.structures import (
     TrackScores,
     VideoReport,
 )
-from dfexplain.tracks import TrackedFace, Tracker, crop_face
+from dfexplain.tracks import TrackedFace, crop_face
 
 __all__ = ["NOT_CHECKED", "Detector"]
 
@@ -41,6 +43,8 @@ NOT_CHECKED = (
     "edits outside faces",
     "where the file comes from",
 )
+# Of a picture the first two make no sense.
+NOT_CHECKED_IMAGE = NOT_CHECKED[2:]
 
 
 def _preview(frame: Frame) -> Preview:
@@ -121,13 +125,21 @@ class _Scored:
 
 
 class Detector:
-    """One set of weights, ready to analyse videos one after another.
+    """One set of weights, ready to analyse videos and pictures one after another.
 
-    The same file, weights and sampling give the same report, but for its run times.
+    The same file, weights and sampling give the same report, but for its run times. `look` makes
+    what finds the faces of a file of some kind: `Memory.finder_for` spares a second look at one.
     """
 
-    def __init__(self, weights: Weights, *, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        *,
+        device: str = "cpu",
+        look: Callable[[str, FaceDetector], Finder] = finder_for,
+    ) -> None:
         self.weights = weights
+        self._look = look
         self._engine = Engine(weights.config, weights.state, device=device)
         self._faces = FaceDetector()
 
@@ -141,17 +153,18 @@ class Detector:
         """
         sampling = sampling or Sampling()
         clock = {"start": time.perf_counter(), "score": 0.0, "faces": 0.0}
-        tracker = Tracker(self._faces)
+        finder: Finder | None = None
         scored: dict[int, _Scored] = {}
         previews: list[Preview] = []
         yield Progress("open", 0, 1)
-        with video.sample(path, sampling) as stream:
+        with video.sample(path, sampling, pictures=True) as stream:
             for chunk in _chunks(stream.events()):
                 if chunk is None:
                     yield Progress("read" if previews else "open", stream.decoded, stream.wanted)
                     continue
                 began = time.perf_counter()
-                faces = tracker.update(chunk)
+                finder = finder or self._look(stream.info.kind, self._faces)
+                faces = finder.update(chunk)
                 clock["faces"] += time.perf_counter() - began
                 began = time.perf_counter()
                 self._score(chunk, faces, scored)
@@ -170,7 +183,8 @@ class Detector:
                 )
             info, notes = stream.info, list(stream.notes)
             coverage_of = (stream.wanted, stream.decoded)
-        tracks = tracker.finish()
+        tracks = (finder or self._look(info.kind, self._faces)).finish()
+        measured = lanes.measured(self.weights, info.kind)
         waiting = [scored[key] for key in tracks.tracks if scored[key].windows is not None]
         for done, track in enumerate(waiting):
             yield Progress("score", done, len(waiting))
@@ -179,39 +193,45 @@ class Detector:
             clock["score"] += time.perf_counter() - began
         yield Progress("score", len(previews), len(previews))
         coverage = Coverage(*coverage_of, with_face=tracks.frames_with_face)
-        found = self._lanes(tracks.tracks, scored)
-        outside = {
-            lane.track_id: reason
-            for lane in aggregate.judged(found)
-            if (reason := lanes.outside(lane, self.weights)) is not None
-        }
-        verdict = aggregate.decide(found, coverage, self.weights.calibration, frozenset(outside))
+        found = self._lanes(tracks.tracks, scored, measured)
+        judged = aggregate.judged(found, info.kind)
+        outside = [
+            reason
+            for lane in judged
+            if measured is not None
+            for reason in lanes.outside(lane, self.weights)
+        ]
+        strange = frozenset(reason.track_id for reason in outside)
+        verdict = aggregate.decide(found, coverage, measured, strange, info.kind)
         if coverage.decoded < coverage.wanted:
             notes.append(f"{coverage.decoded} of {coverage.wanted} frames could be read")
-        notes += [f"face {name}: {reason}" for name, reason in outside.items()]
+        notes += [f"face {reason.track_id}: {reason.words}" for reason in outside]
         notes += [
             f"face {lane.track_id}: seen in {len(lane)} frames, too few to be judged"
             for lane in found
-            if len(lane) < aggregate.MIN_FRAMES
+            if lane.track_id not in {one.track_id for one in judged}
         ]
-        if self.weights.calibration is None:
-            notes.append("the weights carry no calibration: scores are not probabilities")
+        notes += tracks.notes
+        picture = info.kind == "image"
+        if picture:
+            notes += lanes.over_the_edge(found, info, self.weights.config.crop_margin)
+        if measured is None:
+            what = " for pictures" if picture else ""
+            notes.append(f"the weights carry no calibration{what}: scores are not probabilities")
         analysable = verdict.score is not None
         spans = [
             span
-            for lane in aggregate.judged(found)
-            if analysable and self.weights.calibration and lane.track_id not in outside
-            for span in aggregate.segments(
-                lane, self.weights.calibration.threshold, self.weights.calibration
-            )
+            for lane in judged
+            if analysable and measured and lane.track_id not in strange
+            for span in aggregate.segments(lane, measured.threshold, measured)
         ]
         heat_method, heat_scale = _drawn(self.weights)
         total = time.perf_counter() - clock["start"]
         yield VideoReport(
             info=info,
             weights=self.weights.info,
-            calibration=self.weights.calibration,
-            sampling=sampling,
+            calibration=measured,
+            sampling=Sampling(frames=1) if picture else sampling,
             verdict=verdict,
             coverage=coverage,
             segments=tuple(sorted(spans, key=lambda s: (s.start_s, s.track_id))),
@@ -221,7 +241,8 @@ class Detector:
             heat_method=heat_method,
             heat_scale=heat_scale,
             notes=tuple(notes),
-            not_checked=NOT_CHECKED,
+            not_checked=NOT_CHECKED_IMAGE if picture else NOT_CHECKED,
+            outside=tuple(outside) if analysable else (),
             run_times_s={
                 "faces": clock["faces"],
                 "score": clock["score"],
@@ -256,15 +277,18 @@ class Detector:
             row = None if output is None else output.rows(i, i + 1)
             scored[face.track_key].add(face, crops[i], row)
 
-    def _lanes(self, tracks: dict[int, FaceTrack], scored: dict[int, _Scored]) -> list[Lane]:
+    def _lanes(
+        self,
+        tracks: dict[int, FaceTrack],
+        scored: dict[int, _Scored],
+        measured: Calibration | None,
+    ) -> list[Lane]:
         pairs = [(track, scored[key].finished()) for key, track in tracks.items()]
         out = []
         for name, (track, scores) in zip(
             lanes.names(), lanes.join(pairs, self.weights), strict=False
         ):
-            p = None
-            if self.weights.calibration is not None:
-                p = calibration.p_fake(self.weights.calibration, scores.logit)
+            p = None if measured is None else calibration.p_fake(measured, scores.logit)
             score = aggregate.lane_score(scores.logit)
             out.append(Lane(name, track, scores, score, p))
         return out

@@ -231,7 +231,7 @@ def score_video(
     if report.verdict.score is None:
         why = str(report.verdict.reason)
         return ScoredVideo(record, None, why, verdict=report.verdict, notes=report.notes)
-    top = max(aggregate.judged(report.lanes), key=lambda lane: lane.score)
+    top = max(aggregate.judged(report.lanes, report.info.kind), key=lambda lane: lane.score)
     every = [lane.track for lane in report.lanes]
     known, seen = detector.weights.out_of_distribution, (top.scores.features, top.scores.crops_jpeg)
     return ScoredVideo(
