@@ -17,6 +17,7 @@ DfExplainError                  code, message; the CLI and the app catch this an
 │   ├── NotCalibrated           no calibration of these very weights (DFX004)
 │   └── HeatmapsAtChance        heatmaps that are no better than random ones (DFX005)
 ├── GateMissed                  a measured number that does not reach the target that was set
+├── HistoryUnavailable          the file of past analyses cannot be read or written
 └── SettingError                an option or a config value out of its range
 
 Each class has a stable `code`, shown to users and used by scripts. Third-party errors are
@@ -31,6 +32,7 @@ __all__ = [
     "FileRefused",
     "GateMissed",
     "HeatmapsAtChance",
+    "HistoryUnavailable",
     "HubUnavailable",
     "IdentityLeak",
     "InputError",
@@ -150,6 +152,12 @@ class GateMissed(DfExplainError):
     """A measured number does not reach the target that was set for it."""
 
     code = "gate-missed"
+
+
+class HistoryUnavailable(DfExplainError):
+    """The file of past analyses is damaged, of a later version, or cannot be written."""
+
+    code = "history"
 
 
 class SettingError(DfExplainError):

@@ -19,6 +19,7 @@ from dfexplain.structures.explanations import (
 from dfexplain.structures.heatmaps import HeatmapRecord
 from dfexplain.structures.neighbours import NeighbourIndex
 from dfexplain.structures.report import VideoReport
+from dfexplain.structures.reviews import Answer, Note, PastAnalysis, Reading
 from dfexplain.structures.scores import Coverage, Heatmap, Lane, Progress, Segment, TrackScores
 from dfexplain.structures.verdict import (
     Calibration,
@@ -32,6 +33,7 @@ from dfexplain.structures.verdict import (
 from dfexplain.structures.video import FaceTrack, Frame, Preview, Sampling, VideoInfo
 
 __all__ = [
+    "Answer",
     "Calibration",
     "Cell",
     "Coverage",
@@ -46,10 +48,13 @@ __all__ = [
     "Lane",
     "Neighbour",
     "NeighbourIndex",
+    "Note",
     "Number",
     "Outcome",
+    "PastAnalysis",
     "Preview",
     "Progress",
+    "Reading",
     "Reason",
     "RegionEvidence",
     "RegionSpan",
