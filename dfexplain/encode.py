@@ -7,7 +7,7 @@ encoded by one thread, so that the same frames give the same bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from dfexplain.errors import SettingError
 
-__all__ = ["h264_roundtrip", "write", "write_timed"]
+__all__ = ["h264_roundtrip", "libraries", "write", "write_timed", "writing"]
 
 _CLOCK = 90000
 """Ticks a second of written files, fine enough for any frame rate in use."""
@@ -50,6 +50,12 @@ def _tag(context: VideoCodecContext) -> None:
     context.color_range = ColorRange.MPEG
     context.color_primaries = ColorPrimaries.BT709
     context.color_trc = ColorTrc.BT709
+
+
+def libraries() -> dict[str, str]:
+    """The versions of the libraries that read and write video here."""
+    versions = av.library_versions.items()
+    return {name: ".".join(map(str, version)) for name, version in sorted(versions)}
 
 
 def h264_roundtrip(
@@ -92,7 +98,7 @@ def h264_roundtrip(
     ]
 
 
-def write_timed(
+def writing(
     path: str | Path,
     frames: Iterable[tuple[float, NDArray[np.uint8]]],
     fps: float,
@@ -102,10 +108,11 @@ def write_timed(
     pix_fmt: str = "yuv420p",
     threads: int = 1,
     options: Mapping[str, str] | None = None,
-) -> Path:
-    """Write (time_s, RGB) pairs, times rising, as H.264 in MP4; see `write` for the rest.
+) -> Iterator[int]:
+    """Write (time_s, RGB) pairs, times rising, as H.264 in MP4, in steps: yields how many pictures
+    the encoder has. The file is there once the iterator has ended; see `write` for the rest.
 
-    `fps` only tells the encoder what to expect. Nothing is left behind when it fails.
+    `fps` only tells the encoder what to expect. Nothing is left behind when it fails or is closed.
     """
     if not 0 < fps < math.inf:
         raise SettingError(f"fps must be above 0, but got {fps}. 25 is usual.")
@@ -116,7 +123,7 @@ def write_timed(
             f"file:{part}", "w", format="mp4", options={"movflags": "+faststart"}
         ) as container:
             stream: VideoStream | None = None
-            for time_s, rgb in frames:
+            for number, (time_s, rgb) in enumerate(frames, 1):
                 picture = _yuv(rgb, pix_fmt)
                 if stream is None:
                     rate = Fraction(fps).limit_denominator(1001)
@@ -135,13 +142,40 @@ def write_timed(
                     )
                 picture.pts, picture.time_base = round(time_s * _CLOCK), Fraction(1, _CLOCK)
                 container.mux(stream.encode(picture))
+                yield number
             if stream is None:
                 raise SettingError("frames must hold a picture, but got none. Pass at least one.")
             container.mux(stream.encode(None))
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-    return target
+
+
+def write_timed(
+    path: str | Path,
+    frames: Iterable[tuple[float, NDArray[np.uint8]]],
+    fps: float,
+    *,
+    crf: int = 20,
+    preset: str = "medium",
+    pix_fmt: str = "yuv420p",
+    threads: int = 1,
+    options: Mapping[str, str] | None = None,
+) -> Path:
+    """As `writing`, in one go. Returns the absolute path."""
+    steps = writing(
+        path,
+        frames,
+        fps,
+        crf=crf,
+        preset=preset,
+        pix_fmt=pix_fmt,
+        threads=threads,
+        options=options,
+    )
+    for _ in steps:
+        continue
+    return Path(path).absolute()
 
 
 def write(

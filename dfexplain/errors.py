@@ -3,6 +3,7 @@
 DfExplainError                  code, message; the CLI and the app catch this and nothing wider
 ├── InputError                  the file that was handed in
 │   ├── FileRefused             not a regular file, a URL, a reference to another file, too large
+│   ├── InputChanged            not the file any more that was analysed
 │   ├── NotAVideo               no decodable video track in it
 │   └── LimitExceeded           decoding needed more memory, time, pixels or frames than allowed
 ├── WeightsError                the weights that were asked for
@@ -35,6 +36,7 @@ __all__ = [
     "HistoryUnavailable",
     "HubUnavailable",
     "IdentityLeak",
+    "InputChanged",
     "InputError",
     "LimitExceeded",
     "NotAVideo",
@@ -68,6 +70,12 @@ class FileRefused(InputError):
     """The path is not a plain file of an accepted container and size."""
 
     code = "file-refused"
+
+
+class InputChanged(InputError):
+    """The file is not the one that was analysed, or not any more."""
+
+    code = "input-changed"
 
 
 class NotAVideo(InputError):

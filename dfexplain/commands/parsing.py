@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from dfexplain.errors import DfExplainError, SettingError
@@ -22,6 +24,7 @@ __all__ = [
     "add_sampling",
     "add_weights",
     "complain",
+    "new_file",
     "sampling_of",
 ]
 
@@ -100,6 +103,18 @@ def sampling_of(arguments: argparse.Namespace) -> Sampling:
             "Ask for fewer frames."
         )
     return chosen
+
+
+def new_file(path: Path) -> Path:
+    """The path, where a new file can be written at it. SettingError where it cannot, before an
+    analysis is spent on it, and where there is one: evidence is not replaced."""
+    if os.path.lexists(path) or not path.absolute().parent.is_dir():
+        why = "it exists" if os.path.lexists(path) else "there is no such folder"
+        raise SettingError(
+            f"--out must be a new file in a folder that is there, but got {str(path)!r:.200}: "
+            f"{why}. Choose another name."
+        )
+    return path
 
 
 def complain(error: DfExplainError, file: str | None = None) -> None:
