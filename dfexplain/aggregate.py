@@ -11,6 +11,7 @@ from dfexplain import calibration as calibrate
 from dfexplain.structures import (
     Calibration,
     Coverage,
+    Deciding,
     Lane,
     Outcome,
     Reason,
@@ -23,6 +24,7 @@ __all__ = [
     "MIN_FRAMES",
     "MIN_SPAN",
     "decide",
+    "deciding",
     "flagged_runs",
     "judged",
     "lane_score",
@@ -77,6 +79,31 @@ def lane_scores(logits: Floats) -> Floats:
         highest = (sums[:, length:] - sums[:, :-length]).max(axis=1)
         np.maximum(best, highest / length, out=best)
     return best
+
+
+def deciding(lanes: Sequence[Lane], kind: str = "video") -> Deciding | None:
+    """Which face and which of its frames make the video's score; None where no face can be judged.
+
+    The attention of the score over identities and time (as Coccomini et al., MINTIME, 2022, show
+    it of a transformer): of the highest lane, the run that `lane_score` takes its mean of.
+    """
+    candidates = judged(lanes, kind)
+    if not candidates:
+        return None
+    top = max(candidates, key=lambda lane: lane.score)
+    others = [lane.score for lane in candidates if lane is not top]
+    logits, rows = top.scores.logit, len(top)
+    sums = np.concatenate([[0.0], np.cumsum(logits)])
+    shortest = min(rows, shortest_span(rows))
+    runs = [
+        (float(means.max()), int(means.argmax()), length)
+        for length in range(shortest, min(rows, 2 * shortest - 1) + 1)
+        for means in [(sums[length:] - sums[:-length]) / length]
+    ]
+    _, first, length = max(runs)
+    last = first + length - 1
+    start_s, end_s = (float(top.track.time_s[row]) for row in (first, last))
+    return Deciding(top.track_id, first, last, start_s, end_s, max(others, default=None))
 
 
 def _neighbours(shot: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

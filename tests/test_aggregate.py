@@ -74,6 +74,26 @@ def test_lane_score_is_the_highest_mean_of_a_long_enough_run(rows: int) -> None:
     assert aggregate.lane_score(logits) >= logits.mean() - 1e-12
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_deciding_frames_are_what_the_score_is_the_mean_of(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    faces = [lane(rng.normal(0, 2, 32), name) for name in "ABC"] + [lane([9.0] * 3, "D")]
+    found = aggregate.deciding(faces)
+    assert found is not None
+    top = next(face for face in faces if face.track_id == found.track_id)
+    run = top.scores.logit[found.first : found.last + 1]
+    verdict = aggregate.decide(faces, FULL, None)
+    assert run.mean() == pytest.approx(verdict.score, abs=1e-12)
+    others = [face for face in faces if face is not top]
+    assert found.without == aggregate.decide(others, FULL, None).score
+    times = top.track.time_s[[found.first, found.last]]
+    assert [found.start_s, found.end_s] == times.tolist()
+    alone = aggregate.deciding([top])
+    assert alone is not None
+    assert alone.without is None
+    assert aggregate.deciding(faces[3:]) is None
+
+
 def test_a_short_forged_span_does_not_drown() -> None:
     logits = np.full(32, -4.0)
     logits[10:17] = 4.0

@@ -86,6 +86,19 @@ def _pair(interval: tuple[float, float] | None) -> list[float | None] | None:
     return None if interval is None else [rounded(bound) for bound in interval]
 
 
+def _deciding(report: VideoReport) -> dict[str, Any] | None:
+    found = aggregate.deciding(report.lanes, report.info.kind)
+    if found is None:
+        return None
+    return {
+        "track_id": found.track_id,
+        "frames": [found.first, found.last],
+        "start_s": rounded(found.start_s),
+        "end_s": rounded(found.end_s),
+        "score_without": rounded(found.without),
+    }
+
+
 def _outside(reason: Outside) -> dict[str, Any]:
     return vars(reason) | {"value": rounded(reason.value), "limit": rounded(reason.limit)}
 
@@ -136,6 +149,7 @@ def to_json(report: VideoReport) -> str:
         "p_fake_interval": _pair(verdict.p_interval),
         "score": rounded(verdict.score),
         "score_interval": _pair(verdict.score_interval),
+        "decided_by": _deciding(report),
         "coverage": {
             "wanted": report.coverage.wanted,
             "decoded": report.coverage.decoded,

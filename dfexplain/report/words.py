@@ -36,6 +36,7 @@ __all__ = [
     "clock",
     "coverage",
     "covering",
+    "decided",
     "explanation",
     "face_share",
     "faithfulness",
@@ -128,6 +129,24 @@ def again(verdict: Verdict) -> str:
     return (
         f"{number:.2f} ({low:.2f} to {high:.2f} when frames are drawn again). The interval covers "
         "the choice of frames, not whether the weights are right about such a video."
+    )
+
+
+def decided(report: VideoReport) -> str:
+    """Which face and which of its frames the video's score is made of, and the score without that
+    face; empty where there is no score, or nothing to choose from."""
+    found = aggregate.deciding(report.lanes, report.info.kind)
+    if found is None or report.verdict.score is None or report.info.kind == "image":
+        return ""
+    frames = found.last - found.first + 1
+    span = f"{clock(found.start_s)}–{clock(found.end_s)}"
+    if found.without is None:
+        other = "no other face could be judged"
+    else:
+        other = f"without this face it would be {found.without:.2f}"
+    return (
+        f"The score {report.verdict.score:.2f} is the mean of {frames} frames of face "
+        f"{found.track_id}, {span}; {other}."
     )
 
 

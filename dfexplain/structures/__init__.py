@@ -23,7 +23,9 @@ from dfexplain.structures.reviews import Answer, Note, PastAnalysis, Reading
 from dfexplain.structures.scores import Coverage, Heatmap, Lane, Progress, Segment, TrackScores
 from dfexplain.structures.verdict import (
     Calibration,
+    Deciding,
     Outcome,
+    Outside,
     Reason,
     ReliabilityTable,
     Scaling,
@@ -37,6 +39,7 @@ __all__ = [
     "Calibration",
     "Cell",
     "Coverage",
+    "Deciding",
     "Evaluation",
     "EvaluationTable",
     "Explanation",
@@ -51,6 +54,7 @@ __all__ = [
     "Note",
     "Number",
     "Outcome",
+    "Outside",
     "PastAnalysis",
     "Preview",
     "Progress",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Calibration",
+    "Deciding",
     "Outcome",
     "Outside",
     "Reason",
@@ -70,6 +71,22 @@ class Outside:
     value: float
     limit: float
     words: str
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """What a video's score is made of: the mean logit of the rows `first`..`last` of one face.
+
+    All other frames and faces have no part in it. `without` is the video's score without this face,
+    None where no other face can be judged.
+    """
+
+    track_id: str
+    first: int
+    last: int
+    start_s: float
+    end_s: float
+    without: float | None
 
 
 @dataclass(frozen=True)
