@@ -38,6 +38,7 @@ __all__ = [
     "sample",
     "write",
     "write_for_playback",
+    "writing",
 ]
 
 PLAYBACK_S = 300.0

@@ -18,7 +18,19 @@ from dfexplain import __version__, errors
 from tests.reports import make_calibration, make_weights
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ["", "analyze", "weights", "explain-benchmark", "history", "app"]
+COMMANDS = [
+    "",
+    "analyze",
+    "compare",
+    "bundle",
+    "verify",
+    "annotate",
+    "recompress",
+    "weights",
+    "explain-benchmark",
+    "history",
+    "app",
+]
 
 
 def test_weights_says_what_they_are_worth(
@@ -98,7 +110,8 @@ def test_the_documented_help_is_the_printed_one(
 
 def test_the_documents_name_every_error_code() -> None:
     said = (ROOT / "docs" / "cli.md").read_text("utf-8")
-    leaves = {errors.FileRefused, errors.NotAVideo, errors.LimitExceeded, errors.SettingError,
+    leaves = {errors.FileRefused, errors.InputChanged, errors.NotAVideo,
+              errors.LimitExceeded, errors.SettingError,
               errors.WeightsNotFound, errors.WeightsRefused, errors.HubUnavailable,
               errors.HistoryUnavailable}  # fmt: skip
     assert {kind.code for kind in leaves} == set(re.findall(r"^\| `([a-z-]+)` \|", said, re.M))

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from dfexplain import evaluation, plots
+from dfexplain import plots
 from dfexplain.hub import Weights
-from dfexplain.structures import Calibration, Cell, EvaluationTable
-from dfexplain.ui import words
+from dfexplain.report import worth as told
+from dfexplain.structures import Calibration
+from dfexplain.ui import tables, words
+from dfexplain.worth import BASE_RATE
 
 __all__ = ["CalibrationTab", "shown", "tab"]
+
+# False positive rates at which the ROC curve is told in numbers.
+ROC_ROWS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,21 @@ def shown(weights: Weights) -> list[object]:
     lead = f'<div class="lead"><p>{words.CALIBRATION_LEAD}</p><ul>{lines}</ul></div>'
     figures = "".join(
         f'<figure><figcaption title="{html.escape(help_text)}">{title}</figcaption>'
-        f"{plots.figure_svg(draw(calibration))}<p>{help_text}</p></figure>"
-        for title, help_text, draw in (
-            (words.RELIABILITY, words.RELIABILITY_HELP, plots.reliability),
-            (words.HISTOGRAM, words.HISTOGRAM_HELP, plots.score_histogram),
-            (words.ROC, words.ROC_HELP, plots.roc),
+        f"{plots.figure_svg(draw(calibration))}<p>{help_text}</p>{numbers}</figure>"
+        for title, help_text, draw, numbers in (
+            (words.RELIABILITY, words.RELIABILITY_HELP, plots.reliability, ""),
+            (
+                words.HISTOGRAM,
+                words.HISTOGRAM_HELP,
+                plots.score_histogram,
+                tables.beside_figure(told.histogram_table(calibration)),
+            ),
+            (
+                words.ROC,
+                words.ROC_HELP,
+                plots.roc,
+                tables.beside_figure(told.points_table(calibration, BASE_RATE, ROC_ROWS)),
+            ),
         )
     )
     value = gr.Dataframe(_rows(calibration), visible=True)
@@ -87,29 +102,6 @@ def _evaluation(weights: Weights) -> str:
         because = weights.unevaluated_because
         return words.note(f"{words.NO_EVALUATION}{f': {because}' if because else ''}.")
     on = words.note(measured.measured_on)
-    tables = "".join(_table(table) for table in measured.tables)
+    parts = "".join(tables.drawn(table) for table in measured.tables)
     head = f"<h2>{words.EVALUATION}</h2>{on}{words.note(words.EVALUATION_HELP)}"
-    return f'<div class="measured">{head}{tables}</div>'
-
-
-def _table(table: EvaluationTable) -> str:
-    columns = [html.escape(column) for column in table.columns]
-    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
-    rows = []
-    for row in table.rows:
-        name, *rest = (_cell(cell) for cell in row)
-        # The label stands before the number on a phone, where a row is a card.
-        cells = "".join(
-            f'<td data-label="{column}"><div>{cell}</div></td>'
-            for column, cell in zip(columns[1:], rest, strict=True)
-        )
-        rows.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
-    body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    return f"<section><h3>{html.escape(table.title)}</h3>{words.note(table.note)}{body}</section>"
-
-
-def _cell(cell: Cell) -> str:
-    value, rest = html.escape(evaluation.value_words(cell)), evaluation.beside(cell)
-    if value == evaluation.NOT_MEASURED:
-        value = f'<span class="hint">{value}</span>'
-    return f"{value} <small>{html.escape(rest)}</small>" if rest else value
+    return f'<div class="measured">{head}{parts}</div>'

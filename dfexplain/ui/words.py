@@ -16,8 +16,8 @@ TAGLINE = "Scores a video for manipulated faces and shows when, which face and w
 TAB_DESK, TAB_EXPLAIN = "Desk", "Explain"
 TAB_CALIBRATION, TAB_WEIGHTS = "Calibration", "Weights"
 
-DROP = "Video"
-PLAYER = "Player"
+DROP = "Video or picture"
+PLAYER, PICTURE = "Player", "Picture"
 FRAMES = "Frames to look at"
 AGAIN, CANCEL = "Analyse again", "Cancel"
 EXAMPLES = "Or try an example:"
@@ -27,13 +27,16 @@ CROP = "Face crop ◂▸ where the model looked"
 FRAME = "Full frame ◂▸ where the model looked"
 TIMELINE = "Timeline"
 TIMELINE_HELP = (
-    "Click a lane, or focus it and use the arrow keys: left and right for the frame, "
-    "up and down for the face, N and P for flagged frames."
+    "Click a lane, or focus it and use the keys: arrows left and right for the frame, up and down "
+    "for the face, F for the next flagged frame, Shift+F for the one before, space to play. Drag "
+    "to zoom in; Escape or a double click shows the whole time again."
 )
+WHOLE = "Show the whole time"
 
 EMPTY_VERDICT = "No video yet"
 EMPTY_VERDICT_TEXT = (
-    "Drop a video on the left or pick an example. It stays on the machine that runs this page."
+    "Drop a video or a picture on the left, or pick an example. It stays on the machine that runs "
+    "this page."
 )
 EMPTY_TIMELINE = "One lane per face appears here while the video is read."
 EMPTY_FRAME = "The frame that you pick on the timeline appears here, beside where the model looked."
@@ -83,9 +86,9 @@ EXPLAIN_LEAD = (
 )
 EMPTY_EXPLAIN = "Analyse a video on the desk and pick a frame: its explanation appears here."
 LOOKING = "Asking what the score hangs on …"
-COVER = "Click a place to cover it"
+COVER = "Click a place, or drag over it, to cover it"
 COVER_REGIONS = "Or cover a region"
-COVER_WITH, COVER_SIZE = "Cover with", "Size of a click"
+COVER_WITH, COVER_SIZE = "Cover with", "Size of a click or stroke"
 COVER_HOW = {"blur": "blur", "inpaint": "surroundings", "mean": "flat colour"}
 COVER_SIZES = {"0.06": "small", "0.11": "medium", "0.18": "large"}
 UNCOVER = "Uncover"
@@ -148,6 +151,7 @@ NO_EVALUATION = "No evaluation is recorded"
 CALIBRATED, UNCALIBRATED = "calibrated", "not calibrated"
 WEIGHTS_FIELD = "Weights"
 WEIGHTS_INFO = "A folder, a name under weights/, or org/name@revision on the Hugging Face Hub."
+WEIGHTS_INFO_HOSTED = "A name under weights/, or org/name@revision on the Hugging Face Hub."
 LOAD = "Load"
 LOADED = "Loaded"
 WEIGHTS_FAILED = "Not loaded"
@@ -218,7 +222,12 @@ def standing(calibration: Calibration) -> str:
 
 def measured_on(calibration: Calibration) -> str:
     """Which videos the numbers come from."""
-    return f"Measured on {calibration.measured_on.rstrip('.')}."
+    return measured(calibration.measured_on)
+
+
+def measured(on: str) -> str:
+    """The same of the words for those videos."""
+    return f"Measured on {on.rstrip('.')}."
 
 
 def calibration_error(calibration: Calibration) -> str:
@@ -261,3 +270,228 @@ def bar(scale: float, signed: bool, mask: bool = False) -> tuple[str, str]:
         return "0", f"{scale:.1f} taken to be forged"
     start = f"−{scale:.1f} toward real" if signed else "0"
     return start, f"+{scale:.1f} toward fake"
+
+
+# What it is worth
+
+TAB_WORTH = "What it is worth"
+WORTH_LEAD = (
+    "What a flag and a p mean for your own mix of videos, at the threshold that you choose, and "
+    "whether the verdict survives compression."
+)
+PRIOR = "Fakes among the videos that you get"
+POINT = "Operating point"
+NO_VIDEO = "Analyse a video on the desk: what its p becomes at this share of fakes appears here."
+RISK = "What abstaining buys"
+RISK_HELP = (
+    "Left, few videos get an answer and few answers are wrong; right, all get one. The dot is the "
+    "band of these weights, the shade the 95 % interval."
+)
+AS_TABLE = "The numbers"
+RECOMPRESS = "Does the verdict survive compression?"
+RECOMPRESS_HELP = (
+    "The video is encoded again (H.264 at CRF 23, 28, 35 and 40, and at half size), and each copy "
+    "is analysed like the video. A verdict that changes hangs on traces that compression removes."
+)
+COMPRESS = "Compress and score again"
+NOT_COMPRESSED = (
+    "There is nothing to compress: it takes a video with a score, and the weights that gave it."
+)
+DOING = {"encode": "encoding", "analyze": "analysing"}
+SLICES = "By size, compression and recipe"
+SLICES_HELP = (
+    "How the same threshold and band do on parts of the test clips: what holds for all may not "
+    "hold for small faces or coarse compression."
+)
+NO_SLICES = "Nothing was recorded of parts of the videos with these weights."
+
+
+def recompressing(name: str, doing: str, step: Progress) -> str:
+    """What the recompression check does right now: "CRF 28, analysing: 8 of 32"."""
+    text = f"{name}, {DOING.get(doing, doing)}"
+    return f"{text}: {step.done} of {step.total}" if step.done and step.total > 1 else text
+
+
+# History, notes and readings
+
+TAB_HISTORY = "History"
+HISTORY_LEAD = (
+    "Past analyses of this computer, the newest first. Choose a row to see its verdict, its notes "
+    "and its readings. They are kept in {path} and nowhere else."
+)
+HISTORY_TABLE = "Past analyses"
+HISTORY_COLUMNS = ("#", "when", "file", "verdict", "p or score", "spans", "weights")
+OPEN_PAST = "Open"
+NOTHING_KEPT = "Nothing is kept yet: the next analysis that ends on the desk appears here."
+NOT_KEPT = "This analysis was not kept in the history:"
+BLIND = "Blind reading"
+BLIND_INFO = "The desk hides each verdict until you have committed to your own reading."
+BUNDLED = "Keep the evidence bundle"
+BUNDLED_INFO = "With each analysis from now on, pictures of faces included. Else numbers only."
+HIDDEN = "Your reading first"
+HIDDEN_TEXT = (
+    "The analysis is done and kept. Its verdict, timeline and maps are hidden until you commit to "
+    "a reading below; switching blind reading off in the History tab shows them without one."
+)
+HIDDEN_PAST = "Verdicts are hidden"
+HIDDEN_PAST_TEXT = (
+    "Blind reading is on, or an analysis on the desk waits for your reading. To read a kept video "
+    "blind, analyse its file again on the desk."
+)
+HIDDEN_CELL = "hidden"
+READING = "Reading"
+READING_FIRST = (
+    "What do you take this video to be? A reading cannot be changed once it is committed; a later "
+    "one is stored beside it."
+)
+READING_KNOWN = "The verdict is known, so this reading is stored as not blind."
+READER, READER_INFO = "Reader", "Initials or a label."
+ANSWER = "This video is"
+ANSWER_NAMES = {"fake": "fake", "real": "real", "cannot_tell": "cannot tell"}
+CONFIDENCE = "Confidence, 1 (a guess) to 5 (sure)"
+READING_NOTE = "Why (optional)"
+COMMIT = "Commit this reading"
+NOTES_TITLE, READINGS_TITLE = "Notes", "Readings"
+NO_NOTES, NO_READINGS = "No notes yet.", "No readings yet."
+NOTE, NOTE_TIME, ADD_NOTE = "Note", "At second (empty: all of it)", "Add note"
+OTHER_WEIGHTS = (
+    "Scored with other weights than those that are loaded now: their scores cannot be compared."
+)
+SAVE_BUNDLE = "Save its evidence bundle"
+DELETE = "Delete this analysis"
+DELETE_ALL, DELETE_SURE, DELETE_NOT = "Delete all …", "Yes, delete everything", "No, keep it"
+DELETE_ASK = "Delete all {count} analyses with their notes and readings? This cannot be undone."
+DELETED = "Deleted: {count}."
+AGREEMENT = "Agreement of readers"
+NO_AGREEMENT = "Not measured: it takes two readers who have read the same videos blind."
+
+
+# Comparing two sets of weights
+
+TAB_COMPARE = "Compare"
+COMPARE_LEAD = (
+    "Two sets of weights, or two revisions of one, on one video: what each says of it, frame by "
+    "frame, and whether they agree. Faces are looked for once and are the same for both."
+)
+COMPARE_FILE = "Another video or picture (else that of the desk)"
+COMPARE_FIRST, COMPARE_SECOND = "First weights", "Second weights"
+COMPARE_RUN = "Compare"
+COMPARE_NOTHING = (
+    "There is no video to compare on: drop one here, or finish an analysis on the desk first."
+)
+COMPARE_LANES = "Lanes of each face above each other"
+COMPARE_LANES_HELP = (
+    "On one time axis. Each set of weights keeps its own scale, named at the left: p, or its "
+    "uncalibrated score."
+)
+COMPARE_CROWDED = "Only the first {most} lanes are drawn."
+COMPARE_STOPPED = (
+    "The comparison ended before it was done: it was cancelled, or too many videos wait in line."
+)
+COMPARE_NONE = "Neither shows a face."
+
+
+def comparing(which: int, step: Progress | None) -> str:
+    """What the comparison does right now: "First weights: reading ..."."""
+    name = (COMPARE_FIRST, COMPARE_SECOND)[which]
+    return f"{name}: {progress(step) if step else STAGES['open']}"
+
+
+# A training run
+
+TAB_TRAINING = "Training"
+TRAINING_LEAD = (
+    "What `python -m train` wrote about a run, a data set or a comparison of models: curves over "
+    "the epochs, how many videos of each kind there are, and which model to take, each beside "
+    "what chance would reach."
+)
+RUN_FOLDER = "Folder of a run, of a comparison or of statistics"
+RUN_FOLDER_INFO = "On this computer: the one that --run or --out named."
+RUN_SHOW = "Show"
+RUN_FILES = "Or drop its files: history, stats and comparison (JSON or CSV), config.yaml"
+RUN_EMPTY = "Nothing is shown yet: name a folder or drop files."
+RUN_REFUSED = "These files are not shown"
+CURVES = "Curves"
+CURVES_HELP = "Left on training data, right on validation data, at the end of each epoch."
+LOSS_CURVE, ACCURACY_CURVE = "Loss", "Accuracy"
+ACCURACY_HELP = (
+    "The dotted line is the accuracy of answering “fake” to everything; accuracy chooses nothing."
+)
+AUC_CURVE = "AUC of validation videos"
+AUC_HELP = "With its 95 % interval, people and sources drawn anew. The dotted line is chance."
+RATE_CURVE, RATE_HELP = "Learning rate", "That of the head, at the end of each epoch."
+EPOCHS_NOTE = "One row an epoch. Under each AUC: its 95 % interval, the videos, and chance."
+EPOCH_COLUMNS = (
+    "epoch", "loss", "validation loss", "accuracy", "validation accuracy", "AUC",
+    "learning rate",
+)  # fmt: skip
+DATA = "Data"
+DATA_HELP = (
+    "Real and fake videos by part, then formats and sizes as far as the files know them. A program "
+    "that always answers “fake” is right as often as fakes are common."
+)
+DATA_NOTE = "“Always fake” is the accuracy of that answer: the chance line of the part."
+DATA_COLUMNS = ("part", "videos", "real", "fake", "unlabelled", "always fake")
+SPREADS_NOTE = "Over all videos that could be read."
+SPREAD_COLUMNS = ("what", "least", "median", "most")
+MODELS = "Models"
+MODELS_HELP = (
+    "Chosen by the AUC of validation videos. Where the interval of the difference holds 0, the "
+    "models are not told apart."
+)
+MODELS_NOTE = "The best first. “Behind” is how far the AUC lies behind that of the first."
+MODEL_COLUMNS = (
+    "model", "AUC", "behind", "told apart", "accuracy", "parameters", "minutes",
+)  # fmt: skip
+MODEL_AUC, MODEL_COST = "AUC of validation videos", "What each costs"
+CONFIG = "Settings"
+
+
+def best_epoch(name: str, epoch: int, of: int, auc: str) -> str:
+    """Where a run was best: "default: best AUC in epoch 33 of 40, 0.91 (...)"."""
+    return f"{name}: best AUC in epoch {epoch} of {of}, {auc}."
+
+
+def imbalance(real: int, fake: int, share: float, unreadable: int) -> str:
+    """A data set in a sentence, beside its chance line."""
+    lost = f" {unreadable} could not be read." if unreadable else ""
+    ratio = f", {fake / real:.2g} fakes a real video" if real else ""
+    return (
+        f"{real} real and {fake} fake videos{ratio}. Answering “fake” always is right "
+        f"{100 * share:.1f} % of the time.{lost}"
+    )
+
+
+# Batch
+
+TAB_BATCH = "Batch"
+BATCH_LEAD = (
+    "Many files, one after the other, with the weights that are loaded: a row each, which can be "
+    "sorted by any column and opened as a report. A file that cannot be used does not stop "
+    "the others."
+)
+BATCH_DROP = "Videos"
+BATCH_TABLE = "The files of this batch"
+BATCH_COLUMNS = ("#", "file", "verdict", "p or score", "score", "spans", "reason or error")
+GO_ON = "Go on"
+SAVE_TABLE = "Save as CSV"
+OPEN_REPORT = "Open the report of"
+BROKEN = "the program failed on this file: see its log"
+BATCH_OVER = "the batch is over"
+BATCH_STOPPED = "cancelled; what is done is kept, “Go on” does the rest"
+REPORT_GONE = "This report was kept for a while only. Analyse the file again."
+
+
+def batch_progress(over: int, of: int, doing: str) -> str:
+    """How far a batch is: "3 of 12 files done; b.mp4: scoring"."""
+    return f"{over} of {of} files done" + (f"; {doing}" if doing else "")
+
+
+def too_many(count: int, most: int) -> str:
+    """More files than a batch takes."""
+    return f"A batch must have at most {most} files, but got {count}. Drop fewer at once."
+
+
+def report_of(name: str) -> str:
+    """The title of the frame that shows a report."""
+    return f"Report of {name}"

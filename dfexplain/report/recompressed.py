@@ -1,0 +1,101 @@
+"""The recompression check as a table, in a sentence, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from dfexplain.recompress import Recompressed
+from dfexplain.report import words
+from dfexplain.report.document import file_name
+from dfexplain.report.numbers import rounded
+from dfexplain.structures import EvaluationTable, Number, Verdict, VideoReport
+
+__all__ = ["survival", "table", "to_json"]
+
+TITLE = "The same video, compressed again"
+NOTE = (
+    "Each row is the file encoded as H.264 and analysed anew, by the same weights and at the same "
+    "times. Scores and p stand with their intervals when frames are drawn again; spans shared is "
+    "the common time of flagged spans over the time of either."
+)
+COLUMNS = ("encoding", "verdict", "p", "score", "spans shared", "kB")
+NOT_SHOWN = "no probability"
+
+
+def _ranged(value: float | None, interval: tuple[float, float] | None) -> Number | str:
+    if value is None:
+        return NOT_SHOWN
+    low, high = interval or (None, None)
+    return Number(value, low, high, n=0, chance=None)
+
+
+def _row(name: str, verdict: Verdict, shared: str, size_bytes: int) -> tuple[str | Number, ...]:
+    score = "no score" if verdict.score is None else _ranged(verdict.score, verdict.score_interval)
+    p = _ranged(verdict.p_fake, verdict.p_interval)
+    return name, words.head(verdict), p, score, shared, f"{size_bytes / 1000:.0f}"
+
+
+def table(report: VideoReport, found: Sequence[Recompressed]) -> EvaluationTable:
+    """The original and each encoding that is done, a row each."""
+    rows = [_row("the file itself", report.verdict, "–", report.info.size_bytes)]
+    for one in found:
+        shared = "no spans" if one.overlap is None else words.share(one.overlap)
+        rows.append(_row(one.variant.name, one.verdict, shared, one.size_bytes))
+    return EvaluationTable("recompressed", TITLE, NOTE, COLUMNS, tuple(rows))
+
+
+def survival(report: VideoReport, found: Sequence[Recompressed]) -> str:
+    """Whether the verdict survives, and where it changes: "The verdict survives CRF 23 and CRF 28;
+    at CRF 35 it becomes cannot tell (in_band)." Empty where nothing is done."""
+    kept = [one.variant.name for one in found if one.survives]
+    lost = [f"at {one.variant.name} it becomes {words.head(one.verdict)}" for one in found
+            if not one.survives]  # fmt: skip
+    if not found:
+        return ""
+    said = f"“{words.headline(report.verdict)}” "
+    if not lost:
+        said += f"survives all of {_listed(kept)}"
+    elif kept:
+        said += f"survives {_listed(kept)}; {_listed(lost)}"
+    else:
+        said += f"does not survive: {_listed(lost)}"
+    return f"{said}."
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "verdict": str(verdict.outcome),
+        "reason": None if verdict.reason is None else str(verdict.reason),
+        "p_fake": rounded(verdict.p_fake),
+        "score": rounded(verdict.score),
+    }
+
+
+def to_json(report: VideoReport, found: Sequence[Recompressed]) -> str:
+    """The check as JSON, one trailing newline (docs/worth.md)."""
+    document = {
+        "file": file_name(report),
+        "sha256": report.info.sha256,
+        "weights_sha256": report.weights.sha256,
+        "original": _verdict(report.verdict),
+        "encodings": [
+            {
+                "name": one.variant.name,
+                "crf": one.variant.crf,
+                "scale": rounded(one.variant.scale),
+                "sha256": one.sha256,
+                "size_bytes": one.size_bytes,
+                **_verdict(one.verdict),
+                "span_overlap": rounded(one.overlap),
+                "survives": one.survives,
+            }
+            for one in found
+        ],
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
