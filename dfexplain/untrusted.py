@@ -80,10 +80,10 @@ class FolderReader:
         except UnicodeDecodeError as error:
             raise self.refusal(name, "be UTF-8 text", f"{error.reason} at {error.start}") from error
 
-    def json_object(self, name: str, data: bytes) -> dict[str, Any]:
-        """Parse JSON more strictly than `json`: an object, no key twice, no NaN, short integers."""
+    def json(self, name: str, data: bytes) -> Any:
+        """Parse JSON more strictly than `json`: no key twice, no NaN, short integers."""
         try:
-            value = json.loads(
+            return json.loads(
                 data.decode("utf-8"),
                 object_pairs_hook=_unique,
                 parse_int=_bounded_int,
@@ -92,6 +92,10 @@ class FolderReader:
             )
         except (ValueError, RecursionError) as error:
             raise self.refusal(name, "be valid JSON", f"{str(error)!r:.120}") from error
+
+    def json_object(self, name: str, data: bytes) -> dict[str, Any]:
+        """Parse JSON that must be an object, as strictly."""
+        value = self.json(name, data)
         if not isinstance(value, dict):
             raise self.refusal(name, "be a JSON object", type(value).__name__)
         return value

@@ -23,12 +23,12 @@ CATALOGUES = {"dfexplain/ui/words.py"}
 RANKS = {
     0: "structures errors",
     1: "aggregate cage calibration comparison decode encode evaluation face_shape intervals "
-    "jpegs metrics naturalness packets pixels plan scaling still tonemap video "
-    "agreement history_file",
-    2: "engine faces finders golden hub models publish reference release_checks shots tracks "
-    "trails untrusted weights_folder weights_writing",
-    3: "detector explain lanes",
-    4: "history plots report",
+    "jpegs manifests metrics naturalness packets pixels plan provenance scaling still tonemap "
+    "video agreement history_file worth",
+    2: "engine faces finders golden hub models publish pushing reference release_checks shots "
+    "space tracks trails untrusted weights_folder weights_writing",
+    3: "detector explain lanes recompress",
+    4: "annotated history plots report run_files",
     5: "__main__ commands ui",
 }
 RANK = {room: rank for rank, rooms in RANKS.items() for room in rooms.split()}

@@ -25,10 +25,13 @@ from dfexplain.plots.training import (
     CurveTable,
     TrialTable,
     auc_bars,
+    IntervalTable,
     cost_bars,
     curves,
     real_scores,
     trials,
+    interval_curves,
+    rate_curves,
 )
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "HistogramTable",
     "LaneTable",
     "RocTable",
+    "IntervalTable",
     "TimelineTable",
     "TrialTable",
     "auc_bars",
@@ -50,8 +54,10 @@ __all__ = [
     "operating_point",
     "pointing",
     "real_scores",
+    "interval_curves",
     "reliability",
     "roc",
+    "rate_curves",
     "roc_table",
     "score_histogram",
     "timeline",

@@ -55,10 +55,14 @@ def _spread(ax: Axes, values: NDArray[np.float64], x_label: str) -> None:
 
 
 def dataset(table: DatasetTable, width_in: float = 9.0) -> Figure:
-    """Real and fake videos of each part, then formats, resolutions, lengths and frame rates."""
+    """Real and fake videos of each part, then formats, resolutions, lengths and frame rates, as far
+    as those are known."""
     names = list(table.parts)
-    figure = new_figure(width_in, 4.6 + 0.22 * len(names))
-    grid = figure.add_gridspec(3, 2, height_ratios=[1.2 + 0.22 * len(names), 2.1, 2.1])
+    counted = bool(table.formats or table.resolutions)
+    spread = bool(len(table.duration_s) or len(table.fps))
+    heights = [1.2 + 0.22 * len(names), *[2.1] * counted, *[2.1] * spread]
+    figure = new_figure(width_in, sum(heights) - 0.8 + 0.8 * (len(heights) < 3))
+    grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
     ax = figure.add_subplot(grid[0, :])
     left = np.zeros(len(names))
     for place, (label, colour) in enumerate(
@@ -78,8 +82,10 @@ def dataset(table: DatasetTable, width_in: float = 9.0) -> Figure:
             fontsize=POINTS,
         )
     ax.legend(frameon=False, labelcolor=INK, fontsize=POINTS - 1)
-    _counted(figure.add_subplot(grid[1, 0]), table.formats, "videos by container and codec")
-    _counted(figure.add_subplot(grid[1, 1]), table.resolutions, "videos by size in px")
-    _spread(figure.add_subplot(grid[2, 0]), table.duration_s, "duration in s")
-    _spread(figure.add_subplot(grid[2, 1]), table.fps, "frames a second")
+    if counted:
+        _counted(figure.add_subplot(grid[1, 0]), table.formats, "videos by container and codec")
+        _counted(figure.add_subplot(grid[1, 1]), table.resolutions, "videos by size in px")
+    if spread:
+        _spread(figure.add_subplot(grid[-1, 0]), table.duration_s, "duration in s")
+        _spread(figure.add_subplot(grid[-1, 1]), table.fps, "frames a second")
     return figure

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from dfexplain.plots.axes import INK, PALETTE, POINTS, dress, new_figure
@@ -15,10 +16,13 @@ from dfexplain.plots.axes import INK, PALETTE, POINTS, dress, new_figure
 __all__ = [
     "ComparisonRow",
     "CurveTable",
+    "IntervalTable",
     "TrialTable",
     "auc_bars",
     "cost_bars",
     "curves",
+    "interval_curves",
+    "rate_curves",
     "real_scores",
     "trials",
 ]
@@ -99,6 +103,60 @@ def curves(
             ax.axhline(chance, color=INK, linewidth=1, linestyle=(0, (1, 2)), label="always fake")
         ax.xaxis.get_major_locator().set_params(integer=True)
     _legend(figure, right, columns=3)
+    return figure
+
+
+@dataclass(frozen=True)
+class IntervalTable:
+    """A validation number of one run over its epochs (E,) with its 95 % interval, NaN where not
+    measured."""
+
+    name: str
+    epoch: NDArray[np.int64]
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+def _by_epoch(ax: Axes, y_label: str) -> None:
+    dress(ax, x_label="epoch", y_label=y_label)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def interval_curves(
+    tables: Sequence[IntervalTable], label: str, *, chance: float, width_in: float = 8.0
+) -> Figure:
+    """Validation numbers of runs over their epochs, each with its interval as a band, and the line
+    of chance."""
+    figure = new_figure(width_in, 0.42 * width_in)
+    ax = figure.subplots()
+    _by_epoch(ax, label)
+    for place, table in enumerate(tables):
+        colour = _COLOURS[place % len(_COLOURS)]
+        ax.fill_between(table.epoch, table.low, table.high, color=colour, alpha=0.18, linewidth=0)
+        ax.plot(
+            table.epoch, table.value, color=colour, linewidth=1.6, marker="o", markersize=3,
+            label=table.name,
+        )  # fmt: skip
+    ax.axhline(chance, color=INK, linewidth=1, linestyle=(0, (1, 2)), label="chance")
+    _legend(figure, ax, columns=3)
+    return figure
+
+
+def rate_curves(
+    tables: Sequence[tuple[str, NDArray[np.int64], Floats]], width_in: float = 8.0
+) -> Figure:
+    """The learning rate at the end of each epoch, (name, epoch (E,), rate (E,)) a run; 0 is not
+    drawn on its logarithmic axis."""
+    figure = new_figure(width_in, 0.3 * width_in)
+    ax = figure.subplots()
+    _by_epoch(ax, "learning rate")
+    for place, (name, epoch, rate) in enumerate(tables):
+        drawn = rate > 0
+        colour = _COLOURS[place % len(_COLOURS)]
+        ax.plot(epoch[drawn], rate[drawn], color=colour, linewidth=1.6, label=name)
+    ax.set_yscale("log")
+    _legend(figure, ax, columns=3)
     return figure
 
 
