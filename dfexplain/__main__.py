@@ -14,7 +14,19 @@ from dfexplain.errors import DfExplainError
 __all__ = ["COMMANDS", "main", "parser"]
 
 # In the order in which a user meets them; `dfexplain/commands` holds one module for each.
-COMMANDS = ("analyze", "explain", "weights", "explain-benchmark", "history", "app")
+COMMANDS = (
+    "analyze",
+    "explain",
+    "compare",
+    "bundle",
+    "verify",
+    "annotate",
+    "recompress",
+    "weights",
+    "explain-benchmark",
+    "history",
+    "app",
+)
 
 
 def parser() -> argparse.ArgumentParser:

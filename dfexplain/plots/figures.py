@@ -24,6 +24,8 @@ from dfexplain.plots.tables import (
 from dfexplain.structures import Calibration, VideoReport
 
 __all__ = [
+    "clock_ticks",
+    "draw_lane",
     "figure_png",
     "figure_svg",
     "reliability",
@@ -35,7 +37,8 @@ __all__ = [
 _SVG_LOCK = threading.Lock()
 
 
-def _clock_ticks(ax: Axes, end_s: float, count: int) -> None:
+def clock_ticks(ax: Axes, end_s: float, count: int) -> None:
+    """Label a time axis from 0 to `end_s` as m:ss, at `count` places about."""
     steps = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
     step = next((s for s in steps if end_s / s <= count), 7200)
     ticks = np.arange(0, end_s + step / 2, step)
@@ -46,16 +49,20 @@ def _clock_ticks(ax: Axes, end_s: float, count: int) -> None:
     ax.set_xticks(ticks, labels)
 
 
-def timeline(report: VideoReport, width_in: float = 8.0) -> Figure:
-    """One lane a face: flagged spans, the band, cuts and coverage. Never a line over a gap."""
+def timeline(report: VideoReport, width_in: float = 8.0, which: slice = slice(None)) -> Figure:
+    """One lane a face: flagged spans, the band, cuts and coverage. Never a line over a gap.
+
+    Only the lanes `which` are drawn; the coverage is that of all.
+    """
     table = timeline_table(report)
-    lanes = len(table.lanes)
+    shown = table.lanes[which]
+    lanes = len(shown)
     figure = new_figure(width_in, 0.85 * lanes + 0.75)
     axes = figure.subplots(
         lanes + 1, 1, sharex=True, squeeze=False, height_ratios=[1.0] * lanes + [0.28]
     )[:, 0]
-    for ax, lane in zip(axes[:-1], table.lanes, strict=True):
-        _draw_lane(ax, lane, table)
+    for ax, lane in zip(axes[:-1], shown, strict=True):
+        draw_lane(ax, lane, table)
     strip = axes[-1]
     dress(strip)
     strip.spines["left"].set_visible(False)
@@ -66,14 +73,15 @@ def timeline(report: VideoReport, width_in: float = 8.0) -> Figure:
     strip.set_yticks([0.5], ["face"])
     strip.tick_params(axis="y", length=0)
     strip.set_xlim(0, table.end_s)
-    _clock_ticks(strip, table.end_s, max(3, round(width_in * 1.4)))
+    clock_ticks(strip, table.end_s, max(3, round(width_in * 1.4)))
     for ax in axes:
         for cut in table.cuts_s:
             ax.axvline(cut, color=INK, linewidth=1, linestyle=(0, (1, 2)))
     return figure
 
 
-def _draw_lane(ax: Axes, lane: LaneTable, table: TimelineTable) -> None:
+def draw_lane(ax: Axes, lane: LaneTable, table: TimelineTable) -> None:
+    """One lane of a timeline: band, flagged spans, the line of its values, and its dots."""
     dress(ax)
     ax.spines["bottom"].set_visible(False)
     ax.tick_params(axis="x", length=0, labelbottom=False)
