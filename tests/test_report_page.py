@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dfexplain import explain, report
-from dfexplain.report import page, words
+from dfexplain.report import chosen, contents, words
 from dfexplain.structures import Calibration, Outcome, VideoReport
 from tests.reports import REPORTS, Person, make_report, renamed
 
@@ -133,9 +133,9 @@ def test_the_page_is_whole_and_asks_for_nothing(case: str) -> None:
 
 def test_every_span_is_shown_with_its_peak_first() -> None:
     made = REPORTS["crowd"]()
-    shown = page.shown_frames(made)
+    shown = chosen.shown_frames(made)
     assert all(frame.flagged for frame in shown)
-    assert len(shown) <= page.MOST_FRAMES
+    assert len(shown) <= chosen.MOST_FRAMES
     for segment in made.segments:
         lane = next(lane for lane in made.lanes if lane.track_id == segment.track_id)
         inside = [
@@ -147,30 +147,30 @@ def test_every_span_is_shown_with_its_peak_first() -> None:
         times = lane.track.time_s
         rows = np.flatnonzero((times >= segment.start_s) & (times <= segment.end_s))
         assert rows[np.argmax(lane.scores.logit[rows])] in inside
-        assert len(inside) == min(len(rows), page.FRAMES_A_SPAN)
+        assert len(inside) == min(len(rows), chosen.FRAMES_A_SPAN)
     assert Page(html_of("crowd")).images == 1 + 3 * len(shown)
 
 
 def test_many_spans_show_their_peaks_before_any_shows_more() -> None:
     forged = tuple((2.0 * k + 0.5, 2.0 * k + 1.3) for k in range(15))
     made = make_report((Person(0.5, forged=forged),), Outcome.FAKE, duration_s=30, frames=120)
-    shown = page.shown_frames(made)
+    shown = chosen.shown_frames(made)
     assert len(made.segments) == 15
-    assert len(shown) == page.MOST_FRAMES
+    assert len(shown) == chosen.MOST_FRAMES
     spans = {
         next(i for i, (a, b) in enumerate(forged) if a <= f.lane.track.time_s[f.row] <= b)
         for f in shown
     }
-    assert len(spans) == page.MOST_FRAMES
+    assert len(spans) == chosen.MOST_FRAMES
 
 
 def test_without_spans_the_highest_frame_is_shown_as_not_flagged() -> None:
     made = REPORTS["untouched"]()
-    (shown,) = page.shown_frames(made)
+    (shown,) = chosen.shown_frames(made)
     assert not shown.flagged
     assert shown.row == int(np.argmax(made.lanes[0].scores.logit))
     assert "The highest frame (not flagged)" in html_of("untouched")
-    assert page.shown_frames(REPORTS["no_face"]()) == []
+    assert chosen.shown_frames(REPORTS["no_face"]()) == []
     assert "Flagged frames" not in html_of("no_face")
 
 
@@ -189,7 +189,7 @@ def test_overlays_are_drawn_on_the_report_s_one_scale(monkeypatch: pytest.Monkey
         lambda crop, heat, **how: (scales.append(heat.scale), real(crop, heat, **how))[1],
     )
     report.to_html(made)
-    assert scales == [made.heat_scale] * len(page.shown_frames(made))
+    assert scales == [made.heat_scale] * len(chosen.shown_frames(made))
 
 
 def test_hostile_texts_stay_texts() -> None:
@@ -236,4 +236,7 @@ def test_explained_frames_say_what_their_maps_are_worth() -> None:
 
 def overlays(made: VideoReport) -> dict[int, object]:
     """The drawn crop of each shown frame, by its row."""
-    return {s.row: page._frame(made, s)["overlay"] for s in page.shown_frames(made)}
+    evidence = contents.contents(made).evidence
+    assert evidence is not None
+    shown = zip(chosen.shown_frames(made), evidence.frames, strict=True)
+    return {one.row: frame.pictures.overlay for one, frame in shown}

@@ -50,7 +50,7 @@ EPILOG = EXIT
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The videos, the folder for their reports, and how to look at them."""
-    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="a video file")
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="a video or picture file")
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="folder for the reports"
     )
@@ -60,7 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         default="json,csv,html",
         metavar="LIST",
-        help="what to write, separated by commas: json, csv, html (these three), vtt, srt, edl",
+        help="what to write, separated by commas: json, csv, html (these three), pdf, vtt, srt, edl",
     )
 
 

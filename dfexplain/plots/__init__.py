@@ -9,7 +9,9 @@ from dfexplain.plots.figures import (
     score_histogram,
     timeline,
 )
+from dfexplain.plots.fonts import font_file
 from dfexplain.plots.heatmaps import pointing
+from dfexplain.plots.selective import risk_coverage
 from dfexplain.plots.tables import (
     HistogramTable,
     LaneTable,
@@ -23,15 +25,15 @@ from dfexplain.plots.tables import (
 from dfexplain.plots.training import (
     ComparisonRow,
     CurveTable,
+    IntervalTable,
     TrialTable,
     auc_bars,
-    IntervalTable,
     cost_bars,
     curves,
-    real_scores,
-    trials,
     interval_curves,
     rate_curves,
+    real_scores,
+    trials,
 )
 
 __all__ = [
@@ -40,9 +42,9 @@ __all__ = [
     "ComparisonRow",
     "CurveTable",
     "HistogramTable",
+    "IntervalTable",
     "LaneTable",
     "RocTable",
-    "IntervalTable",
     "TimelineTable",
     "TrialTable",
     "auc_bars",
@@ -50,14 +52,16 @@ __all__ = [
     "curves",
     "figure_png",
     "figure_svg",
+    "font_file",
     "histogram_table",
+    "interval_curves",
     "operating_point",
     "pointing",
-    "real_scores",
-    "interval_curves",
-    "reliability",
-    "roc",
     "rate_curves",
+    "real_scores",
+    "reliability",
+    "risk_coverage",
+    "roc",
     "roc_table",
     "score_histogram",
     "timeline",

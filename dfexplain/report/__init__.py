@@ -1,8 +1,10 @@
 """A `VideoReport` written down: JSON, CSV and one-file HTML, and the words that go with it."""
 
+from dfexplain.report.chosen import shown_frames
 from dfexplain.report.document import SCHEMA_VERSION, run_json, to_json
 from dfexplain.report.files import FORMATS, USUAL, check_formats, make_folder, safe_stem, write
-from dfexplain.report.page import shown_frames, to_html
+from dfexplain.report.page import to_html
+from dfexplain.report.pdf import to_pdf
 from dfexplain.report.table import frames_csv
 from dfexplain.report.words import one_line
 
@@ -19,5 +21,6 @@ __all__ = [
     "shown_frames",
     "to_html",
     "to_json",
+    "to_pdf",
     "write",
 ]

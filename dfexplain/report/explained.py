@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from dfexplain import calibration as calibrate
 from dfexplain.report import words
 from dfexplain.report.numbers import rounded
 from dfexplain.structures import Calibration, Explanation, RegionEvidence, VideoReport
@@ -32,10 +35,22 @@ def in_words(found: Explanation, calibration: Calibration | None) -> list[str]:
     region = strongest(found)
     if region is not None:
         out.append(words.covering(region.name, found.logit, region.covered_logit, calibration))
+        out.append(_each(found, calibration))
     if found.faithfulness is not None:
         out.append(words.faithfulness(found.faithfulness))
     out.append(words.face_share(found.face_share))
     return out
+
+
+def _each(found: Explanation, calibration: Calibration | None) -> str:
+    """The score with each region covered, from the one that matters most to the one that does
+    least."""
+    covered = np.array([part.covered_logit for part in found.regions])
+    order = np.argsort(covered if found.logit > 0 else -covered, kind="stable").tolist()
+    shown = covered if calibration is None else calibrate.p_fake(calibration, covered)
+    # Adding 0.0 takes the sign from a zero.
+    parts = (f"{found.regions[k].name} {round(float(shown[k]), 2) + 0.0:.2f}" for k in order)
+    return f"the score with one region covered at a time: {', '.join(parts)}"
 
 
 def to_dicts(report: VideoReport) -> dict[str, Any]:

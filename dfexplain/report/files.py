@@ -13,6 +13,7 @@ from dfexplain.errors import SettingError
 from dfexplain.report.document import file_name, run_json, to_json
 from dfexplain.report.markers import to_edl, to_srt, to_vtt
 from dfexplain.report.page import to_html
+from dfexplain.report.pdf import to_pdf
 from dfexplain.report.table import frames_csv, updated, video_row
 from dfexplain.structures import VideoReport
 
@@ -34,6 +35,7 @@ _MAKERS: dict[str, tuple[str, Callable[[VideoReport], str | bytes]]] = {
     "json": (".json", to_json),
     "csv": (".frames.csv", frames_csv),
     "html": (".html", to_html),
+    "pdf": (".pdf", to_pdf),
     "vtt": (".flagged.vtt", to_vtt),
     "srt": (".flagged.srt", to_srt),
     "edl": (".flagged.edl", to_edl),

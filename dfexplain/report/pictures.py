@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
+
 from dfexplain import explain, jpegs
 from dfexplain.report.explained import explanation_of
 from dfexplain.structures import Lane, Preview, VideoReport
 
-__all__ = ["FramePictures", "of_frame", "preview_at"]
+__all__ = ["FramePictures", "colour_bar", "of_frame", "preview_at"]
 
 # Two sampled frames are never this close; a preview belongs to a row within this of its time.
 SAME_TIME_S = 1e-3
@@ -46,3 +48,9 @@ def of_frame(report: VideoReport, lane: Lane, row: int) -> FramePictures:
         drawn = explain.overlay_frame(frame, box, heatmap, margin, grey=grey)
         whole = jpegs.encoded(drawn, jpegs.PREVIEW)
     return FramePictures(crop, jpegs.encoded(overlay, jpegs.PREVIEW), whole)
+
+
+def colour_bar() -> bytes:
+    """The colours of all maps, from no evidence to the most that is drawn, as PNG."""
+    _, data = cv2.imencode(".png", cv2.cvtColor(explain.colour_bar(12, 240), cv2.COLOR_RGB2BGR))
+    return data.tobytes()
