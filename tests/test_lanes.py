@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dfexplain import lanes
+from dfexplain import aggregate, lanes
 from dfexplain.models import ModelConfig
 from dfexplain.reference import Departure, distances
-from dfexplain.structures import FaceTrack, TrackScores, WeightsInfo
+from dfexplain.report import words
+from dfexplain.structures import Coverage, FaceTrack, Reason, TrackScores, WeightsInfo
 from dfexplain.weights_folder import OutOfDistribution, Weights
+from tests.reports import REPORTS
 from tests.test_aggregate import lane, measured
 
 D = 16
@@ -173,3 +175,29 @@ def test_lengths_of_features_do_not_part_a_person_where_the_reference_has_none()
     first, later = pair(0, ONE), pair(2, 3 * ONE, left_px=120)
     assert len(lanes.join([first, later], weights(known))) == 1
     assert len(lanes.join([first, pair(2, TWO)], weights(known))) == 2
+
+
+@pytest.mark.parametrize(
+    "strange", ["30 px wide, smaller than the 48 px", "looks drawn, not photo"]
+)
+def test_a_tiny_face_or_a_cartoon_gets_no_probability_and_is_told_why(
+    strange: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = Departure(features=1.0, picture=1.0, drawn=9.0, oddest="smooth as a drawing")
+    monkeypatch.setattr(lanes, "departure", lambda *_: far)
+    gate = weights(reference())
+    assert gate.calibration is not None
+    tiny = strange.startswith("30 px")
+    limits = {"min_face_px": 48.0} if tiny else {"min_face_px": 0.0, "max_drawn": 2.0}
+    gate = replace(gate, calibration=replace(gate.calibration, **limits))  # type: ignore[arg-type]
+    face = lane(np.full(32, 9.0))
+    box = np.tile(np.float32([0, 0, 25, 30]), (32, 1))
+    face = replace(face, track=replace(face.track, box_xyxy=box))
+    (why,) = lanes.outside(face, gate)
+    assert strange in why.words
+    verdict = aggregate.decide([face], Coverage(32, 32, 32), gate.calibration, frozenset("A"))
+    assert (verdict.reason, verdict.p_fake) == (Reason.OUT_OF_DISTRIBUTION, None)
+    assert verdict.score is not None
+    made = replace(REPORTS["out_of_distribution"](), verdict=verdict, lanes=(face,), outside=(why,))
+    assert strange in words.explanation(made)
+    assert strange in words.one_line(made)
