@@ -58,13 +58,15 @@ def load(
     *,
     cache_dir: str | Path | None = None,
     offline: bool | None = None,
+    folders: bool = True,
 ) -> Weights:
     """Load and check weights.
 
     `spec` is a folder, a name under `weights/`, or `org/name[@revision]` on the Hub; without it the
     environment variable DFEXPLAIN_WEIGHTS counts, then the shipped `default`. A bare name means the
     shipped weights first; write `./name` for a folder here. `offline` forbids requests (None: what
-    HF_HUB_OFFLINE says), `cache_dir` replaces the Hub client's cache folder.
+    HF_HUB_OFFLINE says), `cache_dir` replaces the Hub client's cache folder. Without `folders` no
+    path of this machine is looked at: for strangers who may name weights.
 
     Raises WeightsNotFound, WeightsRefused or HubUnavailable, each one line that says what to do.
     """
@@ -73,9 +75,9 @@ def load(
     if text in shipped() and not is_path:
         return layout.read(_shelf() / text)
     path = os.path.expanduser(text)
-    if os.path.isdir(path):
+    if folders and os.path.isdir(path):
         return layout.read(Path(path))
-    if os.path.isfile(path):
+    if folders and os.path.isfile(path):
         raise WeightsRefused(
             f"weights must be a folder, but got the file {os.path.basename(path)!r:.80}. "
             + layout.pickle_hint([path])
@@ -83,8 +85,8 @@ def load(
     named = _HUB_NAME.fullmatch(text)
     if named is None or ".." in text or is_path:
         raise WeightsNotFound(
-            "weights must be a folder, a shipped name or org/name[@revision] on the Hub, but got "
-            f"{text!r:.120}. Shipped here: {', '.join(shipped()) or 'none'}."
+            f"weights must be {'a folder, ' * folders}a shipped name or org/name[@revision] on the "
+            f"Hub, but got {text!r:.120}. Shipped here: {', '.join(shipped()) or 'none'}."
         )
     repo, revision = named["repo"], named["revision"] or "main"
     folder, commit = _snapshot(repo, revision, cache_dir, offline)

@@ -9,8 +9,10 @@ from typing import Any
 import gradio as gr
 import httpx
 import pytest
+from gradio import processing_utils
 
 from dfexplain import ui
+from dfexplain.ui import server
 from tests.pages import Drawn, in_loop, served, write_examples
 
 
@@ -37,11 +39,20 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "/gradio_api/vibe-edit/",
         "/docs",
         "/openapi.json",
+        "/gradio_api/openapi.json",
+        "/gradio_api/api/analyze",
+        "/gradio_api/mcp/",
     ],
 )
 def test_routes_that_the_page_does_not_use_are_closed(address: str, route: str) -> None:
     assert httpx.get(address + route).status_code == 404
     assert httpx.post(address + route).status_code in (404, 405)
+
+
+def test_no_call_passes_the_queue_by(address: str) -> None:
+    asked = httpx.post(f"{address}/gradio_api/run/analyze", json={"data": [None, 16]})
+    assert asked.status_code == 404
+    assert "join the queue" in asked.json()["detail"]
 
 
 def test_answers_carry_careful_headers(address: str) -> None:
@@ -73,8 +84,12 @@ def test_limits_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
         said.update(
             settings, queue=self._queue.max_size, limit=self._queue.default_concurrency_limit
         )
+        said["open"] = self.api_open
 
     monkeypatch.setattr(gr.Blocks, "launch", record)
+    monkeypatch.setattr(
+        processing_utils, "async_ssrf_protected_download", "put back at the end of the test"
+    )
 
     def make() -> gr.Blocks:
         demo = ui.build(Drawn().services())
@@ -91,6 +106,9 @@ def test_limits_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said["strict_cors"] is True
     assert said["queue"] == 20
     assert said["limit"] == 1
+    assert said["open"] is False
+    assert said["mcp_server"] is False
+    assert processing_utils.async_ssrf_protected_download is server._uploaded_here
     analyses = [fn for fn in demo.fns.values() if fn.concurrency_id == "analysis"]
     assert analyses
     assert all(fn.concurrency_limit == 1 for fn in analyses)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from dfexplain.ui import calibration, desk, events, explaining, reasons, weights, words
+from dfexplain.ui import api, calibration, desk, events, explaining, reasons, weights, words
 from dfexplain.ui.services import Services
 
 __all__ = ["build"]
@@ -38,4 +38,5 @@ def build(services: Services | None = None, examples: Path | None = None) -> gr.
         runs = events.wire_analysis(at, loaded, services)
         events.wire_viewing(at, why, services)
         explaining.wire(at, why, loaded, services, runs)
+        api.wire(page, services)
     return page

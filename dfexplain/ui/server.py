@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import gradio as gr
+from gradio import processing_utils, utils
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dfexplain.ui import style
+from dfexplain.errors import SettingError
+from dfexplain.ui import hosting, style
 
 __all__ = ["MAX_UPLOAD", "Guard", "launch"]
 
@@ -17,7 +21,8 @@ QUEUE = 20
 SESSIONS = 50
 
 # Routes that Gradio serves whether an app wants them or not: they transcode uploads with ffmpeg
-# outside of the cage, fetch addresses for a stranger, show other people's runs, or edit the app.
+# outside of the cage, fetch addresses for a stranger, show other people's runs, edit the app, or
+# answer twice what /gradio_api/call answers.
 CLOSED = tuple(
     prefix + route
     for prefix in ("", "/gradio_api")
@@ -37,6 +42,8 @@ CLOSED = tuple(
         "/vibe-",
         "/undo-vibe-",
         "/profiling",
+        "/openapi.json",
+        "/api/",
     )
 )
 
@@ -73,12 +80,33 @@ class Guard:
         await self._app(scope, receive, dressed)
 
 
+async def _uploaded_here(url: str, cache_dir: str) -> str:
+    """Stands in for Gradio's download of the addresses that a request names as files: the address
+    of a file that was uploaded to this very app is that file, and no other is fetched."""
+    path = unquote(url).partition("/gradio_api/file=")[2]
+    if path and utils.is_in_or_equal(path, utils.get_upload_folder()):
+        return path
+    raise gr.Error(
+        f"error[file-refused]: video must be a file, but got the address {url!r:.120}. Fetch it "
+        "yourself, and hand over the file.",
+        print_exception=False,
+    )
+
+
 def launch(demo: gr.Blocks) -> None:
     """Serve the page until the program is stopped.
 
-    The address and port are Gradio's: GRADIO_SERVER_NAME and GRADIO_SERVER_PORT.
+    The address and port are Gradio's: GRADIO_SERVER_NAME and GRADIO_SERVER_PORT. With
+    DFEXPLAIN_MCP=1 the endpoints are an MCP server, too; where that cannot be, the program ends
+    with one line.
     """
-    demo.queue(max_size=QUEUE, default_concurrency_limit=1)
+    try:
+        mcp_server = hosting.mcp_server()
+    except SettingError as error:
+        raise SystemExit(f"error[{error.code}]: {error}") from error
+    processing_utils.async_ssrf_protected_download = _uploaded_here
+    # Not open: a call that skips the queue would skip the limit of one analysis at a time.
+    demo.queue(max_size=QUEUE, default_concurrency_limit=1, api_open=False)
     demo.launch(
         theme=style.theme(),
         css=style.css(),
@@ -92,6 +120,7 @@ def launch(demo: gr.Blocks) -> None:
         enable_monitoring=False,
         footer_links=[],
         max_file_size=MAX_UPLOAD,
+        mcp_server=mcp_server,
         run_history=False,
         show_error=False,
         ssr_mode=False,

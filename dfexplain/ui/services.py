@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,20 +11,22 @@ from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
-from dfexplain import hub, video
+from dfexplain import video
 from dfexplain.detector import Detector
 from dfexplain.explain.explainer import Explainer
 from dfexplain.hub import Weights
 from dfexplain.structures import Progress, Sampling, VideoReport
+from dfexplain.ui import hosting
 
 __all__ = ["Services", "lively"]
 
 Item = TypeVar("Item")
 
 
+@hosting.gpu
 def _analyze(path: Path, weights: Weights, sampling: Sampling) -> Iterator[Progress | VideoReport]:
     # A generator, so that the model is built where the work is done.
-    yield from Detector(weights).analyze(path, sampling)
+    yield from Detector(weights, device=hosting.device()).analyze(path, sampling)
 
 
 _EXPLAINERS: dict[tuple[str, str], Explainer] = {}
@@ -48,7 +51,7 @@ def _explainer(weights: Weights) -> Explainer:
 class Services:
     """The calls behind the page. A test hands in its own."""
 
-    load: Callable[[str | None], Weights] = hub.load
+    load: Callable[[str | None], Weights] = hosting.load
     analyze: Callable[[Path, Weights, Sampling], Iterator[Progress | VideoReport]] = _analyze
     playable_copy: Callable[[Path, Path], Path] = video.reencode_for_playback
     explainer: Callable[[Weights], Explainer] = _explainer
@@ -83,7 +86,8 @@ def lively(items: Iterator[Item], every_s: float = 0.5) -> Generator[Item | None
             put(None)
 
     thread = ThreadPoolExecutor(1, "analysis")
-    done = thread.submit(work)
+    # Gradio keeps in its context who asks; a Space's GPU is lent to them.
+    done = thread.submit(contextvars.copy_context().run, work)
     try:
         while True:
             try:

@@ -9,7 +9,7 @@ import gradio as gr
 
 from dfexplain.errors import DfExplainError
 from dfexplain.hub import Weights
-from dfexplain.ui import words
+from dfexplain.ui import hosting, words
 
 __all__ = ["WeightsTab", "failed", "line", "shown", "tab"]
 
@@ -35,7 +35,7 @@ def tab() -> WeightsTab:
         with gr.Row(elem_classes="weights-row"):
             spec = gr.Textbox(
                 label=words.WEIGHTS_FIELD,
-                info=words.WEIGHTS_INFO,
+                info=words.WEIGHTS_INFO_HOSTED if hosting.hosted() else words.WEIGHTS_INFO,
                 max_lines=1,
                 max_length=300,
                 scale=4,
