@@ -17,7 +17,8 @@ __all__ = ["CHILD", "CROWD", "PATIENT_S", "Child", "child", "environment"]
 
 CHILD = """
 import json, os, sys, time
-from dfexplain import hub, publish
+from pathlib import Path
+from dfexplain import hub, publish, pushing, space
 from dfexplain.errors import DfExplainError
 
 def load(**asked):
@@ -28,13 +29,18 @@ def push(**asked):
     made = publish.push(**asked)
     return {"spec": made.spec, "commit": made.commit, "url": made.url, "notes": made.notes}
 
+def push_space(weights=None, **asked):
+    planned = space.plan(weights, Path(asked.pop("root", space.ROOT)))
+    made = space.push(planned, **asked)
+    return {"commit": made.commit, "url": made.url, "named": planned.named}
+
 time.sleep = lambda seconds: None  # the client pauses between its tries
 for line in sys.stdin:
     asked = json.loads(line)
     os.environ["HF_TOKEN"] = asked.pop("token")
-    hub.ANSWER_S = publish.ANSWER_S = asked.pop("answer_s")
+    hub.ANSWER_S = pushing.ANSWER_S = asked.pop("answer_s")
     try:
-        answer = {"load": load, "push": push}[asked.pop("call")](**asked)
+        answer = {"load": load, "push": push, "push_space": push_space}[asked.pop("call")](**asked)
     except DfExplainError as error:
         answer = {"error": type(error).__name__, "code": error.code, "message": str(error)}
     print(json.dumps(answer), flush=True)
@@ -91,6 +97,13 @@ class Child:
     ) -> dict[str, str]:
         asked = {"folder": str(folder), "repo": repo, **options}
         self.ask(call="push", **asked, token=token, answer_s=answer_s)
+        return self.answer()
+
+    def push_space(
+        self, repo: str, weights: Path | str, *, token: str = TOKEN, **options: object
+    ) -> dict[str, str]:
+        asked = {"repo": repo, "weights": str(weights), "answer_s": PATIENT_S, **options}
+        self.ask(call="push_space", **asked, token=token)
         return self.answer()
 
     def ask(self, **asked: object) -> None:

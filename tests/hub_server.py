@@ -5,9 +5,9 @@
         ...  # a client with HF_ENDPOINT=hub.url
 
 Reading: model info, revision, tree, refs, commits, resolve. Writing: whoami, create, validate-yaml,
-preupload, LFS batch, upload and verify, commit (a stale parent gets 412), tag. Like the real one it
-answers 401 for what a stranger may not see, be it private or missing, and 403 for writing without
-the right to it.
+preupload, LFS batch, upload and verify, commit (a stale parent gets 412), tag; a Space's variables.
+Like the real one it answers 401 for what a stranger may not see, be it private or missing, and 403
+for writing without the right to it.
 """
 
 from __future__ import annotations
@@ -114,11 +114,19 @@ def _routes(hub: HubServer) -> FastAPI:
         hub.may_write(request)
         asked = await request.json()
         name = f"{asked.get('organization') or 'org'}/{asked['name']}"
+        if asked.get("type") == "space":
+            name = f"spaces/{name}"
         status = 409 if name in hub.repos else 200
         if name not in hub.repos:
-            hub.repos[name] = Repo(private=asked.get("visibility") == "private")
+            private = asked.get("visibility") == "private"
+            hub.repos[name] = Repo(private, sdk=asked.get("sdk"))
             hub.repos[name].add({".gitattributes": b"*.safetensors filter=lfs\n"}, "initial commit")
         return JSONResponse({"url": f"{hub.url}/{name}", "name": name}, status)
+
+    def key(kind: str, org: str, name: str) -> str:
+        if kind not in ("models", "spaces"):
+            raise RefusalError(404, "RepoNotFound", "Repository not found")
+        return f"spaces/{org}/{name}" if kind == "spaces" else f"{org}/{name}"
 
     @app.post("/api/validate-yaml")
     def validate() -> dict[str, Any]:
@@ -130,9 +138,11 @@ def _routes(hub: HubServer) -> FastAPI:
         private = hub.repos[name].private
         return {"id": name, "sha": commit.sha, "private": private, "siblings": files, "tags": []}
 
-    @app.get("/api/models/{org}/{name}")
-    def info(request: Request, org: str, name: str, blobs: bool = False) -> dict[str, Any]:
-        return describe(request, f"{org}/{name}", "main", blobs)
+    @app.get("/api/{kind}/{org}/{name}")
+    def info(
+        request: Request, kind: str, org: str, name: str, blobs: bool = False
+    ) -> dict[str, Any]:
+        return describe(request, key(kind, org, name), "main", blobs)
 
     @app.get("/api/models/{org}/{name}/revision/{revision:path}")
     def at(
@@ -200,10 +210,12 @@ def _routes(hub: HubServer) -> FastAPI:
             _body(data, start, fault), 206 if start else 200, headers, "application/octet-stream"
         )
 
-    @app.post("/api/models/{org}/{name}/preupload/{revision:path}")
-    async def preupload(request: Request, org: str, name: str, revision: str) -> dict[str, Any]:
+    @app.post("/api/{kind}/{org}/{name}/preupload/{revision:path}")
+    async def preupload(
+        request: Request, kind: str, org: str, name: str, revision: str
+    ) -> dict[str, Any]:
         hub.may_write(request)
-        head = hub.commit_of(request, f"{org}/{name}", revision).files
+        head = hub.commit_of(request, key(kind, org, name), revision).files
         if hub.interrupt is not None:
             somebody, hub.interrupt = hub.interrupt, None
             somebody()
@@ -223,8 +235,8 @@ def _routes(hub: HubServer) -> FastAPI:
             ]
         }
 
-    @app.post("/{org}/{name}.git/info/lfs/objects/batch")
-    async def batch(request: Request, org: str, name: str) -> dict[str, Any]:
+    @app.post("/{repo:path}.git/info/lfs/objects/batch")
+    async def batch(request: Request, repo: str) -> dict[str, Any]:
         hub.may_write(request)
         objects = []
         for wanted in (await request.json())["objects"]:
@@ -249,10 +261,12 @@ def _routes(hub: HubServer) -> FastAPI:
     def verify(sha256: str) -> Response:
         return Response(status_code=200 if sha256 in hub.blobs else 404)
 
-    @app.post("/api/models/{org}/{name}/commit/{revision:path}")
-    async def commit(request: Request, org: str, name: str, revision: str) -> dict[str, Any]:
+    @app.post("/api/{kind}/{org}/{name}/commit/{revision:path}")
+    async def commit(
+        request: Request, kind: str, org: str, name: str, revision: str
+    ) -> dict[str, Any]:
         hub.may_write(request)
-        repo = hub.visible(request, f"{org}/{name}")
+        repo = hub.visible(request, key(kind, org, name))
         head = repo.branches.get(revision)
         files = dict(repo.commits[head].files) if head else {}
         title = description = ""
@@ -270,8 +284,19 @@ def _routes(hub: HubServer) -> FastAPI:
             elif item["key"] == "deletedFile":
                 files.pop(value["path"], None)
         made = repo.add(files, title, description)
-        url = f"{hub.url}/{org}/{name}/commit/{made.sha}"
+        url = f"{hub.url}/{key(kind, org, name)}/commit/{made.sha}"
         return {"commitOid": made.sha, "commitUrl": url, "hookOutput": ""}
+
+    @app.api_route("/api/spaces/{org}/{name}/variables", methods=["GET", "POST", "DELETE"])
+    async def variables(request: Request, org: str, name: str) -> dict[str, Any]:
+        hub.may_write(request)
+        known = hub.visible(request, f"spaces/{org}/{name}").variables
+        if request.method != "GET":
+            asked = await request.json()
+            known.pop(asked["key"], None)
+            if request.method == "POST":
+                known[asked["key"]] = asked["value"]
+        return {name: {"value": value} for name, value in known.items()}
 
     @app.post("/api/models/{org}/{name}/tag/{revision:path}")
     async def tag(request: Request, org: str, name: str, revision: str) -> Response:

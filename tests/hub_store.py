@@ -30,6 +30,9 @@ class Repo:
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    # Of a Space.
+    sdk: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
 
     def find(self, revision: str) -> Commit | None:
         sha = self.branches.get(revision) or self.tags.get(revision) or revision
@@ -65,7 +68,7 @@ def oid(path: str, data: bytes) -> str:
 
 
 class Store:
-    """The Hub's memory.
+    """The Hub's memory. A Space is the repository `spaces/org/name`.
 
     `log` holds 'METHOD path' of each call. `faults` maps a file to what goes wrong when it is
     fetched, and 'METHOD path' to the status that such a call gets instead of an answer. `interrupt`

@@ -27,12 +27,18 @@ COMMANDS = (
     "predict",
     "export",
     "push",
+    "push-space",
 )
 
 
 def _modules() -> dict[str, ModuleType]:
     there = {found.name for found in pkgutil.iter_modules(commands.__path__)}
-    return {c: importlib.import_module(f"train.commands.{c}") for c in COMMANDS if c in there}
+    names = {command: command.replace("-", "_") for command in COMMANDS}
+    return {
+        command: importlib.import_module(f"train.commands.{name}")
+        for command, name in names.items()
+        if name in there
+    }
 
 
 def parser() -> argparse.ArgumentParser:
