@@ -28,11 +28,14 @@ import numpy as np
 
 from dfexplain import ui, video
 from dfexplain.errors import HubUnavailable, NotAVideo, WeightsNotFound
+from dfexplain.history import History
 from dfexplain.hub import Weights
-from dfexplain.structures import Progress, Sampling, VideoReport
+from dfexplain.recompress import Recompressed, Step, overlap, variants
+from dfexplain.structures import Outcome, Progress, Sampling, VideoReport
 from dfexplain.ui.services import Services
 from tests import planted
 from tests.calibrations import CROP_PX, MARGIN, make_calibration, make_evaluation, make_weights
+from tests.report_changes import as_picture, by_others
 from tests.reports import REPORTS
 
 __all__ = ["SLOW", "Drawn", "drawn_weights", "in_loop", "served", "write_clip", "write_examples"]
@@ -70,11 +73,42 @@ class Drawn:
     started: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
     diary: Path | None = None
+    history: History | None = None
 
     def services(self) -> Services:
         return Services(
-            load=self.load, analyze=self.analyze, playable_copy=video.reencode_for_playback
+            load=self.load,
+            analyze=self.analyze,
+            playable_copy=video.reencode_for_playback,
+            recompress=self.recompress,
+            compare=self.compare,
+            history=lambda: self.history,
         )
+
+    def compare(
+        self, path: Path, sets: tuple[Weights, Weights], sampling: Sampling
+    ) -> Iterator[Progress | VideoReport]:
+        """The second set contradicts the first."""
+        for item in self.analyze(path, sets[0], sampling):
+            yield item
+        yield Progress("read", 8, 32)
+        assert isinstance(item, VideoReport)
+        yield by_others(item)
+
+    def recompress(
+        self, path: Path, weights: Weights, report: VideoReport
+    ) -> Iterator[Step | Recompressed]:
+        """Two encodings, of which the coarse one has lost the verdict."""
+        for variant, outcome in zip(
+            variants([23]), (report.verdict.outcome, Outcome.UNCERTAIN), strict=True
+        ):
+            yield Step(variant, "encode", Progress("encode", 3, 8))
+            time.sleep(self.pause_s)
+            verdict = replace(report.verdict, outcome=outcome)
+            survives = outcome is report.verdict.outcome
+            sampling, spans = report.sampling, report.segments[: 1 + survives]
+            share = overlap(report.segments, spans)
+            yield Recompressed(variant, "0" * 64, 900, sampling, verdict, spans, share, survives)
 
     def load(self, spec: str | None) -> Weights:
         if spec not in (None, "default", "plain"):
@@ -92,6 +126,8 @@ class Drawn:
         if path.stem == "crash":
             raise RuntimeError("a mistake in the program")
         report = REPORTS.get(path.stem, REPORTS["two_faces"])()
+        if path.suffix == ".jpg":
+            report = as_picture(REPORTS["uncalibrated"]())
         end = "stopped"
         try:
             yield Progress("open", 0, 1)
@@ -190,5 +226,6 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    drawn = Drawn(pause_s=float(sys.argv[2]), diary=folder / "diary.txt")
+    kept = History(folder / "history.sqlite")
+    drawn = Drawn(pause_s=float(sys.argv[2]), diary=folder / "diary.txt", history=kept)
     ui.launch(ui.build(drawn.services(), folder))

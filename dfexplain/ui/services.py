@@ -11,9 +11,11 @@ from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
-from dfexplain import video
+from dfexplain import recompress, video
 from dfexplain.detector import Detector
 from dfexplain.explain.explainer import Explainer
+from dfexplain.finders import Memory
+from dfexplain.history import History, default
 from dfexplain.hub import Weights
 from dfexplain.structures import Progress, Sampling, VideoReport
 from dfexplain.ui import hosting
@@ -27,6 +29,23 @@ Item = TypeVar("Item")
 def _analyze(path: Path, weights: Weights, sampling: Sampling) -> Iterator[Progress | VideoReport]:
     # A generator, so that the model is built where the work is done.
     yield from Detector(weights, device=hosting.device()).analyze(path, sampling)
+
+
+@hosting.gpu
+def _recompress(
+    path: Path, weights: Weights, report: VideoReport
+) -> Iterator[recompress.Step | recompress.Recompressed]:
+    detector = Detector(weights, device=hosting.device())
+    yield from recompress.recompress(path, detector, report)
+
+
+@hosting.gpu
+def _compare(
+    path: Path, sets: tuple[Weights, Weights], sampling: Sampling
+) -> Iterator[Progress | VideoReport]:
+    look = Memory().finder_for
+    for weights in sets:
+        yield from Detector(weights, device=hosting.device(), look=look).analyze(path, sampling)
 
 
 _EXPLAINERS: dict[tuple[str, str], Explainer] = {}
@@ -55,6 +74,13 @@ class Services:
     analyze: Callable[[Path, Weights, Sampling], Iterator[Progress | VideoReport]] = _analyze
     playable_copy: Callable[[Path, Path], Path] = video.reencode_for_playback
     explainer: Callable[[Weights], Explainer] = _explainer
+    history: Callable[[], History | None] = default
+    recompress: Callable[
+        [Path, Weights, VideoReport], Iterator[recompress.Step | recompress.Recompressed]
+    ] = _recompress
+    compare: Callable[
+        [Path, tuple[Weights, Weights], Sampling], Iterator[Progress | VideoReport]
+    ] = _compare
 
 
 def lively(items: Iterator[Item], every_s: float = 0.5) -> Generator[Item | None, None, None]:
