@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pypdfium2
@@ -15,6 +16,7 @@ from reportlab.lib.pagesizes import A4
 from dfexplain import report
 from dfexplain.report import contents, pdf
 from dfexplain.structures import VideoReport
+from tests.report_changes import as_picture
 from tests.reports import REPORTS, Person, make_report, renamed
 
 # Both ends of what a report can hold: explained frames, and not even a face.
@@ -121,13 +123,14 @@ def test_it_says_all_that_the_page_says(case: str) -> None:
     made, text = REPORTS[case](), all_text(bytes_of(case))
     told = told_of(case)
     said = [told.headline, told.number, *told.says, *told.basis, told.timeline or "", told.worth]
+    said += [title for key, title in contents.TITLES.items() if key != "notes" or told.notes]
     said += [*told.limits, *told.not_checked, *told.notes]
     said += [part for fact in told.facts for part in fact]
     said += [caption for _, caption in contents.FIGURES]
     if told.band is not None:
         said += told.band.keys
     if told.evidence is not None:
-        said += [told.evidence.title, *told.evidence.ends, *told.evidence.says]
+        said += [told.evidence.title, *contents.CAPTIONS, *told.evidence.ends, *told.evidence.says]
         for frame in told.evidence.frames:
             said += [f"{frame.clock}, face {frame.face}: {frame.value}", *frame.said]
     lower = text.lower()
@@ -162,7 +165,6 @@ def test_the_same_report_gives_the_same_bytes() -> None:
     made = stripped(REPORTS["explained"]())
     once = report.to_pdf(made)
     assert report.to_pdf(made) == once
-    assert report.to_pdf(renamed(made, "two other people.mp4")) != once
     assert report.to_pdf(REPORTS["no_face"]()) == bytes_of("no_face")
 
 
@@ -199,5 +201,21 @@ def test_many_lanes_go_over_several_pages() -> None:
     made = make_report(people, REPORTS["untouched"]().verdict.outcome, frames=8)
     data = report.to_pdf(stripped(made))
     assert laid_out_well(data) <= 4
-    # Of four lanes each and of the last one; the colour bar and the frame that is shown.
+    # Of three lanes each; the colour bar and the frame that is shown.
     assert pictures_in(data) == 3 + 3
+
+
+def test_a_picture_has_no_timeline() -> None:
+    data = report.to_pdf(as_picture(REPORTS["uncalibrated"]()))
+    assert laid_out_well(data) <= 2
+    text = all_text(data)
+    assert "The faces of the picture" in text
+    assert "Over time" not in text
+
+
+def test_it_is_written_whole(tmp_path: Path) -> None:
+    made = stripped(REPORTS["no_face"]())
+    paths = report.write(made, tmp_path, ["pdf"])
+    assert [path.name for path in paths] == ["landscape.pdf", "landscape.run.json"]
+    assert paths[0].read_bytes() == report.to_pdf(made)
+    assert paths[0].read_bytes() != report.to_pdf(renamed(made, "landscape 2.mp4"))

@@ -13,8 +13,27 @@ from dfexplain.report.chosen import Shown, shown_frames
 from dfexplain.report.document import file_name, shows_probability
 from dfexplain.structures import Outcome, Sampling, VideoReport
 
-__all__ = ["FIGURES", "Band", "Contents", "Evidence", "ShownFrame", "contents"]
+__all__ = [
+    "CAPTIONS",
+    "FIGURES",
+    "TITLES",
+    "Band",
+    "Contents",
+    "Evidence",
+    "ShownFrame",
+    "contents",
+]
 
+# The heads of the parts, and what stands below the pictures of a frame.
+TITLES = {
+    "not_checked": "What was not checked",
+    "limits": "Limits",
+    "timeline": "Over time",
+    "worth": "What a score of these weights is worth",
+    "notes": "Notes on this file",
+    "facts": "Settings and files",
+}
+CAPTIONS = ("the crop the model saw", "where the model looked", "in the frame")
 # The figures of a calibration, each with what it shows.
 FIGURES = (
     (
@@ -152,7 +171,8 @@ def _verdict(report: VideoReport) -> tuple[str, ...]:
 
 def _basis(report: VideoReport) -> tuple[str, ...]:
     seen = report.coverage
-    covered = f"{words.coverage(seen, report.info.kind)}."
+    covered = words.coverage(seen, report.info.kind)
+    covered = f"{covered[:1].upper()}{covered[1:]}."
     if seen.wanted != seen.decoded:
         covered += " The bar counts all that were wanted."
     said = [covered, words.again(report.verdict), words.decided(report)]

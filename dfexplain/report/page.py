@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from dfexplain import plots
 from dfexplain.report import pictures
-from dfexplain.report.contents import FIGURES, contents
+from dfexplain.report.contents import CAPTIONS, FIGURES, TITLES, contents
 from dfexplain.structures import VideoReport
 
 __all__ = ["to_html"]
@@ -47,6 +47,8 @@ def to_html(report: VideoReport) -> str:
     timelines = [] if told.timeline is None else TIMELINES_IN
     return _template().render(
         told=told,
+        titles=TITLES,
+        captions=CAPTIONS,
         palette=plots.PALETTE,
         timelines=[
             (kind, Markup(plots.figure_svg(plots.timeline(report, width_in))))

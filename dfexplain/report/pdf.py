@@ -29,15 +29,24 @@ from reportlab.platypus import (
 
 from dfexplain import plots
 from dfexplain.report import paper, pictures
-from dfexplain.report.contents import FIGURES, Band, Contents, Evidence, ShownFrame, contents
+from dfexplain.report.contents import (
+    CAPTIONS,
+    FIGURES,
+    TITLES,
+    Band,
+    Contents,
+    Evidence,
+    ShownFrame,
+    contents,
+)
 from dfexplain.structures import VideoReport
 
 __all__ = ["FOOT", "HEAD", "MARGIN", "to_pdf"]
 
 MARGIN, HEAD, FOOT = 18 * mm, 24 * mm, 26 * mm
 WIDTH = A4[0] - 2 * MARGIN
-# So many lanes of a timeline in one picture, of which two fit a page.
-LANES = 4
+# So many lanes of a timeline in one picture: they fit below the verdict, twice on other pages.
+LANES = 3
 HIGH, GAP = 40 * mm, 3 * mm
 
 
@@ -89,7 +98,7 @@ def _timelines(report: VideoReport) -> list[paper.Drawn]:
 
 def _over_time(drawn: Sequence[paper.Drawn], said: str) -> list[Any]:
     return [
-        paper.said("Over time", paper.SECTION),
+        paper.said(TITLES["timeline"], paper.SECTION),
         *map(paper.placed, drawn),
         paper.said(said, paper.SOFT),
     ]
@@ -97,18 +106,13 @@ def _over_time(drawn: Sequence[paper.Drawn], said: str) -> list[Any]:
 
 def _frame(frame: ShownFrame) -> KeepTogether:
     shown = frame.pictures
-    faces = [
-        (shown.crop, "the crop as the model saw it"),
-        (shown.overlay, "where the model looked"),
-    ]
-    cells = [paper.fitted(picture, HIGH, HIGH) for picture, _ in faces]
-    below = [paper.said(text, paper.SMALL) for _, text in faces]
+    cells = [paper.fitted(picture, HIGH, HIGH) for picture in (shown.crop, shown.overlay)]
     widths = [HIGH + GAP, HIGH + GAP]
     if shown.whole is not None:
         wide = WIDTH - sum(widths)
         cells.append(paper.fitted(shown.whole, wide, HIGH))
-        below.append(paper.said("in the frame", paper.SMALL))
         widths.append(wide)
+    below = [paper.said(text, paper.SMALL) for text in CAPTIONS[: len(cells)]]
     when = f'<font name="{paper.BOLD}">{frame.clock}</font>, ' if frame.clock else ""
     caption = Paragraph(f"{when}face {escape(frame.face)}: {escape(frame.value)}", paper.BODY)
     said = paper.items(frame.said, paper.FINDING)
@@ -128,7 +132,7 @@ def _evidence(evidence: Evidence) -> list[Any]:
 
 def _worth(told: Contents, drawn: Sequence[paper.Drawn]) -> KeepTogether:
     head = [
-        paper.said("What a score of these weights is worth", paper.SECTION),
+        paper.said(TITLES["worth"], paper.SECTION),
         paper.said(told.worth, paper.SOFT),
     ]
     if not drawn:
@@ -144,7 +148,7 @@ def _list(title: str, lines: Sequence[str]) -> list[Any]:
 
 def _limits(told: Contents) -> Table:
     """What no number here speaks of, next to the verdict."""
-    lists = [_list("What was not checked", told.not_checked), _list("Limits", told.limits)]
+    lists = [_list(TITLES["not_checked"], told.not_checked), _list(TITLES["limits"], told.limits)]
     return paper.table([lists], [0.42 * WIDTH, 0.58 * WIDTH])
 
 
@@ -157,7 +161,7 @@ def _facts(told: Contents) -> list[Any]:
         for term, value in told.facts
     ]
     return [
-        paper.said("Settings and files", paper.SECTION),
+        paper.said(TITLES["facts"], paper.SECTION),
         paper.table(rows, [42 * mm, WIDTH - 42 * mm]),
     ]
 
@@ -172,7 +176,7 @@ def _story(
         *([] if told.timeline is None else _over_time(timelines, told.timeline)),
         *(_evidence(told.evidence) if told.evidence else []),
         _worth(told, figures),
-        KeepTogether(_list("Notes on this file", told.notes)),
+        KeepTogether(_list(TITLES["notes"], told.notes)),
         *_facts(told),
     ]
 
