@@ -63,6 +63,7 @@ def as_picture(made: VideoReport) -> VideoReport:
         lanes=tuple(lanes),
         cuts_s=(),
         previews=(dataclasses.replace(made.previews[0], time_s=0.0),),
+        not_checked=made.not_checked[2:],
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from dfexplain.plots.axes import INK, PALETTE, POINTS, dress, new_figure
@@ -156,6 +156,9 @@ def rate_curves(
         colour = _COLOURS[place % len(_COLOURS)]
         ax.plot(epoch[drawn], rate[drawn], color=colour, linewidth=1.6, label=name)
     ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())
     _legend(figure, ax, columns=3)
     return figure
 

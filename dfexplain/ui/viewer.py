@@ -155,6 +155,8 @@ def caption(report: VideoReport, pick: Pick) -> str:
     line = words.frame(lane.track_id, float(lane.track.time_s[pick.row]), value)
     picks = flagged(report)
     place = words.place(picks.index(pick) + 1 if pick in picks else None, len(picks))
+    if report.info.kind == "image":
+        place = words.IN_A_PICTURE
     return f'<div class="caption"><b>{html.escape(line)}</b><span>{html.escape(place)}</span></div>'
 
 

@@ -18,6 +18,7 @@ TAB_CALIBRATION, TAB_WEIGHTS = "Calibration", "Weights"
 
 DROP = "Video or picture"
 PLAYER, PICTURE = "Player", "Picture"
+IN_A_PICTURE = "a picture: its faces have scores, and nothing is flagged"
 FRAMES = "Frames to look at"
 AGAIN, CANCEL = "Analyse again", "Cancel"
 EXAMPLES = "Or try an example:"
@@ -401,8 +402,8 @@ def comparing(which: int, step: Progress | None) -> str:
 
 TAB_TRAINING = "Training"
 TRAINING_LEAD = (
-    "What `python -m train` wrote about a run, a data set or a comparison of models: curves over "
-    "the epochs, how many videos of each kind there are, and which model to take, each beside "
+    "What the training commands wrote about a run, a data set or a comparison of models: curves "
+    "over the epochs, how many videos of each kind there are, and which model to take, each beside "
     "what chance would reach."
 )
 RUN_FOLDER = "Folder of a run, of a comparison or of statistics"
