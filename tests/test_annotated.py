@@ -18,10 +18,10 @@ from tests.reports import REPORTS
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten seconds in the shape of the drawn reports, five frames a second."""
-    times = [number / 5 for number in range(50)]
+    """Ten seconds in the shape of the drawn reports, two frames a second."""
+    times = [number / 2 for number in range(20)]
     return make_clip(
-        tmp_path_factory.mktemp("clip") / "two people.mp4", 50, size=(320, 180), times_s=times
+        tmp_path_factory.mktemp("clip") / "two people.mp4", 20, size=(320, 180), times_s=times
     )
 
 
@@ -66,20 +66,18 @@ def test_the_copy_plays_and_holds_the_boxes(clip: Path, tmp_path: Path) -> None:
     made = of(clip)
     path = annotated.make_annotated(made, clip, tmp_path / "new")
     assert path.name == "two people.annotated.mp4"
-    again = annotated.write_annotated(made, clip, tmp_path / "again.mp4")
-    assert path.read_bytes() == again.read_bytes()
     with video.sample(path, Sampling(frames=None, every=1)) as stream:
         info, frames = stream.info, list(stream)
     assert (info.codec, info.pixel_format) == ("h264", "yuv420p")
     # Twice as large, because it was too small for words, and three lines of text below.
     assert info.width_px == 640
     assert info.height_px > 360
-    assert [frame.time_s for frame in frames] == pytest.approx([k / 5 for k in range(50)], abs=1e-3)
+    assert [frame.time_s for frame in frames] == pytest.approx([k / 2 for k in range(20)], abs=1e-3)
     plain = {name: bytes.fromhex(colour[1:]) for name, colour in PALETTE.items()}
     assert not painted(frames[0].rgb, plain["real"])
-    assert painted(frames[20].rgb, plain["real"])
-    assert painted(frames[20].rgb, plain["fake"])
-    assert not painted(frames[40].rgb, plain["fake"])
+    assert painted(frames[8].rgb, plain["real"])
+    assert painted(frames[8].rgb, plain["fake"])
+    assert not painted(frames[16].rgb, plain["fake"])
     # The three lines are there on every frame.
     assert all((frame.rgb[360:].max(axis=2) > 150).mean() > 0.01 for frame in frames)
 
@@ -90,9 +88,12 @@ def painted(rgb: np.ndarray, colour: bytes) -> bool:
     return bool((distance < 25).mean() > 0.003)
 
 
-@pytest.mark.parametrize("name", ["no_face", "crowd"])
-def test_reports_of_any_shape_are_drawn(clip: Path, tmp_path: Path, name: str) -> None:
-    assert annotated.write_annotated(of(clip, name), clip, tmp_path / "out.mp4").stat().st_size
+def test_without_a_face_there_is_a_copy_without_boxes(clip: Path, tmp_path: Path) -> None:
+    path = annotated.write_annotated(of(clip, "no_face"), clip, tmp_path / "out.mp4")
+    with video.sample(path, Sampling(frames=1)) as stream:
+        rgb = next(iter(stream)).rgb
+    assert not painted(rgb, bytes.fromhex(PALETTE["fake"][1:]))
+    assert not painted(rgb[:360], bytes.fromhex(PALETTE["uncertain"][1:]))
 
 
 def test_another_file_is_refused(clip: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         report.weights, ModelConfig(), {}, 10.0, report.calibration, None, "", folder / "weights"
     )
     path = folder / "one.zip"
-    digest = bundle.write_bundle(report, source, weights, path, {"notes.txt": b"seen twice"})
+    digest = bundle.write_bundle(report, source, weights, path)
     return Made(report, source, weights, path, digest)
 
 
@@ -85,7 +85,7 @@ def test_a_fresh_bundle_holds_all_and_verifies(made: Made) -> None:
     assert crops == list(lane.scores.crops_jpeg)
     assert {"README.txt", "report.html", "report.frames.csv", "calibration.json",
             "settings.json", "versions.json", "figures/timeline.svg", "figures/reliability.svg",
-            "attached/notes.txt"} < files.keys()  # fmt: skip
+            "provenance.json"} < files.keys()  # fmt: skip
     assert sum(name.endswith("-overlay.jpg") for name in files) == 3
     said = json.loads(files["input.json"])
     assert said["name"] == "clip ü.mp4"
@@ -101,10 +101,8 @@ def test_a_fresh_bundle_holds_all_and_verifies(made: Made) -> None:
 
 def test_the_same_report_gives_the_same_bytes(made: Made, tmp_path: Path) -> None:
     path = bundle.make_bundle(made.report, made.source, made.weights, tmp_path / "new")
-    again = bundle.make_bundle(made.report, made.source, made.weights, tmp_path / "other")
     assert path.name == "clip ü.evidence.zip"
-    assert path.read_bytes() == again.read_bytes()
-    assert verify.check(path).findings == ()
+    assert path.read_bytes() == made.path.read_bytes()
 
 
 def changed(data: bytes, place: int, to: random.Random) -> bytes:
@@ -173,8 +171,9 @@ def test_what_was_packed_again_is_found(made: Made, tmp_path: Path) -> None:
         assert names_of(verify.check(repacked(made, path, **changes))) == names  # type: ignore[arg-type]
     # Made anew with a manifest that fits: only the noted digest tells.
     anew = dataclasses.replace(made.report, notes=("nothing to see",))
-    digest = bundle.write_bundle(anew, made.source, made.weights, path)
+    digest = bundle.write_bundle(anew, made.source, made.weights, path, {"notes.txt": b"seen"})
     assert verify.check(path).findings == ()
+    assert "attached/notes.txt" in verify.check(path).files
     assert verify.check(path, digest.upper()).findings == ()
     assert names_of(verify.check(path, made.digest)) == ["manifest.json"]
 
@@ -214,7 +213,7 @@ def test_made_again_names_the_field_that_differs(made: Made) -> None:
     assert verify.sampling_of(checked) == Sampling(frames=12)
     again = verify.made_again(checked, made.report, made.source, made.weights)
     assert (again.findings, again.notes) == ((), ())
-    assert again.same == len(checked.files) - 2  # all but the manifest and what was attached
+    assert again.same == len(checked.files) - 1  # all but the manifest
     verdict = dataclasses.replace(made.report.verdict, score=0.25)
     renamed = dataclasses.replace(made.report.info, file="copy.mp4")
     other = dataclasses.replace(made.report, verdict=verdict, info=renamed, notes=("odd",))

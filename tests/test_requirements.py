@@ -30,6 +30,19 @@ def pins(name: str) -> dict[str, tuple[str, str]]:
     return found
 
 
+def extras() -> set[str]:
+    """The packages that only an extra installs, each at the version with which the tests run."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    found: dict[str, str] = {}
+    for one in (one for few in project["optional-dependencies"].values() for one in few):
+        exact = re.fullmatch(r"([\w.-]+)(?:\[\w+\])?==([\w.]+)", one)
+        assert exact, f"pyproject.toml: {one} is not an exact pin"
+        found[normal(exact[1])] = exact[2]
+    tested = pins("requirements-dev.txt")
+    assert {name: tested[name][0] for name in found} == found
+    return set(found) - set(pins("requirements.txt"))
+
+
 @pytest.mark.parametrize(
     ("name", "rooms"),
     [("requirements.txt", {"app.py", "dfexplain"}), ("requirements-dev.txt", OURS)],
@@ -41,6 +54,8 @@ def test_every_import_is_pinned_and_every_pin_is_used(name: str, rooms: set[str]
     assert {package for package in imported if package not in packages} == set(), "not installed"
     needed = {normal(packages[package][0]) for package in imported}
     pinned = pins(name)
+    if name == "requirements.txt":
+        needed -= extras()
     assert needed - set(pinned) == set()
     unused = set(pinned) - needed
     assert {package for package in unused if not pinned[package][1]} == set(), "say why it is here"

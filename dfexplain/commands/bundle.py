@@ -30,9 +30,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Analyse, pack, and print the verdict and the digest."""
-    from dfexplain import hub, report
+    from dfexplain import hub, provenance, report
     from dfexplain.detector import Detector
-    from dfexplain.report import bundle, words
+    from dfexplain.report import bundle, origin, words
 
     sampling = sampling_of(arguments)
     out = new_file(arguments.out)
@@ -41,5 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
     found = analyze.analyzed(Detector(weights), arguments.video, sampling, name)
     digest = bundle.write_bundle(found, arguments.video, weights, out)
     print(report.one_line(found))
+    print(origin.sentence(provenance.read(arguments.video)))
     print(f"{words.plain(str(out))}: digest {digest}")
     return DONE

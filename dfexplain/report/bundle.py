@@ -7,6 +7,7 @@ number, its digest: the sha256 of `manifest.json`, which holds the sha256 of eve
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dfexplain import __version__, aggregate, lanes, plots, weights_folder
+from dfexplain import __version__, aggregate, lanes, plots, provenance, weights_folder
 from dfexplain import calibration as calibrations
 from dfexplain.cage import admit, shown_name
 from dfexplain.encode import libraries
@@ -55,6 +56,7 @@ report.html        the report to read
 report.json        the same in numbers (docs/report_schema.md of dfexplain)
 report.frames.csv  one row a face and frame
 input.json         the file at intake and after the analysis, its container, the sampled times
+provenance.json    what the file says of its own making (C2PA), if that was looked for
 weights.json       the weights: name, revision, sha256 of each of their files, configuration
 calibration.json   what their scores are worth (null: not calibrated)
 settings.json      sampling and parameters
@@ -107,6 +109,7 @@ def contents(
             f"{shown_name(os.fspath(source))} must stay as it was when it was analysed, but got "
             f"the sha256 {after['sha256']} after {before['sha256']}. Analyse it again."
         )
+    named = _weights(report, weights)
     written = to_json(report)
     document = json.loads(written)
     calibration = report.calibration and calibrations.to_dict(report.calibration)
@@ -116,7 +119,8 @@ def contents(
         "report.frames.csv": frames_csv(report).encode("utf-8"),
         "report.html": to_html(report).encode("utf-8"),
         "input.json": canonical(_input(report, document, before, after)),
-        "weights.json": canonical(_weights(report, weights)),
+        "provenance.json": canonical(dataclasses.asdict(provenance.read(source))),
+        "weights.json": canonical(named),
         "calibration.json": canonical(calibration),
         "settings.json": canonical(_settings(report, document)),
         "versions.json": canonical(_versions()),
@@ -198,7 +202,7 @@ def _settings(report: VideoReport, document: dict[str, Any]) -> dict[str, object
 def _versions() -> dict[str, object]:
     here = machine()
     return {
-        "versions": versions("matplotlib", "jinja2"),
+        "versions": versions("matplotlib", "jinja2", "c2pa-python"),
         "libav": libraries(),
         "machine": {name: here[name] for name in ("system", "architecture")},
     }

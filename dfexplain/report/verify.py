@@ -22,7 +22,7 @@ from dfexplain.explain.methods import METHODS
 from dfexplain.hub import Weights
 from dfexplain.report import archive, bundle, words
 from dfexplain.report.numbers import rounded
-from dfexplain.structures import Sampling, VideoReport
+from dfexplain.structures import ProvenanceState, Sampling, VideoReport
 
 __all__ = [
     "STRUCTURE",
@@ -36,10 +36,11 @@ __all__ = [
     "weights_of",
 ]
 
-VERSIONS, WEIGHTS = "versions.json", "weights.json"
+PROVENANCE, VERSIONS, WEIGHTS = "provenance.json", "versions.json", "weights.json"
 STRUCTURE = "the archive's own structure"
-# Of what was made again, so many differing fields of a file are named.
-MOST_FIELDS = 5
+# Of what was made again, so many differing fields of a file are named, and so many explanations
+# are asked for: each costs the model some passes.
+MOST_FIELDS, MOST_EXPLANATIONS = 5, 100
 
 
 @dataclass(frozen=True)
@@ -239,6 +240,10 @@ def made_again(
         names = [name for name in names if name not in (*pictures, VERSIONS)]
         if pictures:
             notes.append(f"{len(pictures)} files that are no JSON differ, which versions explain")
+    origin = [_at(told.get(PROVENANCE), "state"), json.loads(files[PROVENANCE])["state"]]
+    if PROVENANCE in names and ProvenanceState.NOT_CHECKED in origin:
+        notes.append("provenance information was looked for then or now, but not both times")
+        names.remove(PROVENANCE)
     for name in names:
         if name not in hashes or name not in theirs:
             text = "is not made any more" if name in theirs else "is made, but not in the bundle"
@@ -254,7 +259,7 @@ def made_again(
 def _explained(report: VideoReport, stored: Any, weights: Weights) -> VideoReport:
     """The report with the explanations that the stored one has, asked for again."""
     asked = _at(stored, "explanations")
-    if not isinstance(asked, list) or not asked:
+    if not isinstance(asked, list) or not 0 < len(asked) <= MOST_EXPLANATIONS:
         return report
     explainer = Explainer(weights)
     methods = {METHODS[name].label: name for name in explainer.scales}

@@ -18,6 +18,7 @@ from dfexplain.structures.explanations import (
 )
 from dfexplain.structures.heatmaps import HeatmapRecord
 from dfexplain.structures.neighbours import NeighbourIndex
+from dfexplain.structures.provenance import Provenance, ProvenanceState
 from dfexplain.structures.report import VideoReport
 from dfexplain.structures.reviews import Answer, Note, PastAnalysis, Reading
 from dfexplain.structures.scores import Coverage, Heatmap, Lane, Progress, Segment, TrackScores
@@ -58,6 +59,8 @@ __all__ = [
     "PastAnalysis",
     "Preview",
     "Progress",
+    "Provenance",
+    "ProvenanceState",
     "Reading",
     "Reason",
     "RegionEvidence",
