@@ -14,7 +14,6 @@ from pathlib import Path
 
 import gradio as gr
 import numpy as np
-from matplotlib.figure import Figure
 
 from dfexplain import evaluation, plots, run_files
 from dfexplain.errors import DfExplainError
@@ -81,11 +80,8 @@ def shown(found: RunFiles) -> str:
     return f'<div class="run">{"".join(parts)}</div>'
 
 
-def _figure(title: str, figure: Figure, said: str, numbers: str = "") -> str:
-    return (
-        f"<figure><figcaption>{html.escape(title)}</figcaption>{plots.figure_svg(figure)}"
-        f"{words.note(said)}{numbers}</figure>"
-    )
+def _figure(title: str, svg: str, said: str) -> str:
+    return f"<figure><figcaption>{html.escape(title)}</figcaption>{svg}{words.note(said)}</figure>"
 
 
 def _number(value: float, digits: int = 3) -> str | None:
@@ -124,7 +120,8 @@ def _curves(histories: Sequence[History]) -> str:
         if any(np.isfinite([*curve.train, *curve.val]).any() for curve in drawn):
             known = float(histories[0].column("val_chance_acc")[-1]) if train == "acc" else math.nan
             chance = known if math.isfinite(known) else None
-            parts.append(_figure(title, plots.curves(drawn, title.lower(), chance=chance), said))
+            figure = plots.curves(drawn, title.lower(), chance=chance)
+            parts.append(_figure(title, plots.figure_svg(figure), said))
     measured = [
         plots.IntervalTable(
             h.name,
@@ -137,10 +134,11 @@ def _curves(histories: Sequence[History]) -> str:
     ]
     if any(np.isfinite(one.value).any() for one in measured):
         figure = plots.interval_curves(measured, "AUC, validation videos", chance=0.5)
-        parts.append(_figure(words.AUC_CURVE, figure, words.AUC_HELP))
+        parts.append(_figure(words.AUC_CURVE, plots.figure_svg(figure), words.AUC_HELP))
     rates = [(h.name, h.epoch, h.column("lr")) for h in histories]
     if any((rate > 0).any() for _, _, rate in rates):
-        parts.append(_figure(words.RATE_CURVE, plots.rate_curves(rates), words.RATE_HELP))
+        figure = plots.rate_curves(rates)
+        parts.append(_figure(words.RATE_CURVE, plots.figure_svg(figure), words.RATE_HELP))
     parts += [tables.beside_figure(_epochs(history)) for history in histories]
     return "".join(parts)
 
@@ -223,8 +221,9 @@ def _data(stats: Stats) -> str:
                 tuple(spreads),
             )
         )  # fmt: skip
+    drawn = _figure(words.DATA, plots.figure_svg(figure), words.DATA_HELP)
     return (
-        f"<h2>{words.DATA}</h2>{told}{_figure(words.DATA, figure, words.DATA_HELP)}"
+        f"<h2>{words.DATA}</h2>{told}{drawn}"
         f'<div class="measured">{tables.drawn(counts)}{further}</div>'
     )
 
@@ -243,8 +242,11 @@ def _models(models: Sequence[ModelRow]) -> str:
     ]
     figures = ""
     if bars:
-        figures = _figure(words.MODEL_AUC, plots.auc_bars(bars), words.MODELS_HELP)
-        figures += _figure(words.MODEL_COST, plots.cost_bars(bars), words.MODELS_NOTE)
+        for title, figure, said in (
+            (words.MODEL_AUC, plots.auc_bars(bars), words.MODELS_HELP),
+            (words.MODEL_COST, plots.cost_bars(bars), words.MODELS_NOTE),
+        ):
+            figures += _figure(title, plots.figure_svg(figure), said)
     rows = []
     for m in models:
         chance = m.number("val_chance_acc")
