@@ -63,6 +63,7 @@ def heatmaps_to_dict(record: HeatmapRecord) -> dict[str, Any]:
         "scales": {name: float(scale) for name, scale in record.scales.items()},
         "gain": float(record.gain),
         "gain_interval": [float(bound) for bound in record.gain_interval],
+        "cover": record.cover,
         "tables": [_plain_table(table) for table in record.tables],
     }
 
@@ -119,6 +120,7 @@ def heatmaps_from_dict(data: dict[str, Any]) -> HeatmapRecord:
             scales=scales,
             gain=data["gain"],
             gain_interval=(interval[0], interval[1]),
+            cover=None if data["cover"] is None else _text("cover", data["cover"]),
             tables=tables,
         )
     except ValueError as error:

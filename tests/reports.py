@@ -311,19 +311,9 @@ def crowd() -> VideoReport:
     )
 
 
+_MAKERS = (two_faces, explained, untouched, in_band, out_of_distribution, uncalibrated, no_face,
+           too_few_frames, low_coverage, crowd)  # fmt: skip
 # Drawn once a process: treat them as read-only, and `dataclasses.replace` what should differ.
 REPORTS: dict[str, Callable[[], VideoReport]] = {
-    maker.__name__: functools.cache(maker)
-    for maker in (
-        two_faces,
-        explained,
-        untouched,
-        in_band,
-        out_of_distribution,
-        uncalibrated,
-        no_face,
-        too_few_frames,
-        low_coverage,
-        crowd,
-    )
+    maker.__name__: functools.cache(maker) for maker in _MAKERS
 }

@@ -98,6 +98,7 @@ def heatmaps(folder: Path, gain: float, low: float, high: float) -> dict[str, ob
         "weights_sha256": json.loads((folder / "config.json").read_text())["sha256"],
         "gain": gain,
         "gain_interval": [low, high],
+        "cover": "blur",
         "measured_on": "made-up crops",
         "method": "grad_cam",
         "scales": {"grad_cam": 1.0, "occlusion": 0.25},

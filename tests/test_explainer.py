@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dfexplain.engine import Engine
 from dfexplain.errors import SettingError
 from dfexplain.explain import regions
+from dfexplain.explain.cover import HOW
 from dfexplain.explain.explainer import Explainer, clip_rows, flagged_rows
 from dfexplain.face_shape import MEAN_POINTS
 from dfexplain.hub import Weights
@@ -171,7 +172,8 @@ def test_a_frame_without_evidence() -> None:
     assert all(one.heat_share is None for one in found.regions)
 
 
-@pytest.mark.parametrize("how", ["blur", "inpaint", "mean"])
+# Noise lets colours show through, and colour is what the planted model looks for.
+@pytest.mark.parametrize("how", [how for how in HOW if how != "noise"])
 def test_covering_what_decides_changes_score_and_map(how: str) -> None:
     explainer = Explainer(PLANTED)
     done = explainer.cover(REPORT, LANE, 1, mouth_mask(), how)

@@ -97,6 +97,13 @@ def test_covers_are_regions_and_clicked_places() -> None:
     assert whole.all()
 
 
+def test_a_stroke_is_points_within_the_picture() -> None:
+    sent = [[0.25, 0.5], [1, 0], [1.1, 0.5], [0.5], "x", [None, 0.2], [0.1, float("nan")]]
+    assert reasons.stroke(sent) == [(0.25, 0.5), (1.0, 0.0)]
+    assert len(reasons.stroke([[0.5, 0.5]] * 5000)) == reasons.MOST_POINTS
+    assert reasons.stroke({"points": sent}) == reasons.stroke(None) == []
+
+
 def test_a_covered_frame_shows_both_scores_and_the_covered_picture() -> None:
     at, explainer = _tab(), Explainer(drawn_weights())
     lane = REPORT.lanes[PICK.lane]

@@ -149,7 +149,10 @@ def test_no_frames_have_no_share() -> None:
     assert faithfulness.beats_chance_share([]) is None
 
 
-@pytest.mark.parametrize("how", cover.HOW)
+HIDING = [how for how in cover.HOW if how != "noise"]
+
+
+@pytest.mark.parametrize("how", HIDING)
 def test_covering_hides_what_is_covered_and_nothing_else(how: str) -> None:
     crop = planted.patched(42, 10)
     mask = np.zeros((64, 64), np.float32)
@@ -164,7 +167,23 @@ def test_covering_hides_what_is_covered_and_nothing_else(how: str) -> None:
     assert after < 0.15 * before
 
 
-@pytest.mark.parametrize("how", cover.HOW)
+def test_noise_hides_fine_traces_alone() -> None:
+    crop = np.random.default_rng(3).integers(60, 196, (64, 64, 3), np.uint8)
+    mask = np.zeros((64, 64), np.float32)
+    mask[:, 32:] = 1.0
+    out = cover.covered(crop, mask, "noise")
+    np.testing.assert_array_equal(out, cover.covered(crop, mask, "noise"))
+    np.testing.assert_array_equal(out[:, :28], crop[:, :28])
+    kept = np.corrcoef(out[:, 40:].ravel(), crop[:, 40:].ravel())[0, 1]
+    assert abs(kept) < 0.2
+    # The light of the place is still there.
+    light = np.repeat(np.linspace(40, 210, 64)[None, :, None], 64, axis=0)
+    lit = np.repeat(light, 3, axis=2).astype(np.uint8)
+    shown = cover.covered(lit, mask, "noise")[:, 40:60].mean(axis=(0, 2))
+    assert np.abs(shown - lit[:, 40:60].mean(axis=(0, 2))).max() < 12
+
+
+@pytest.mark.parametrize("how", HIDING)
 def test_all_of_a_crop_can_be_covered(how: str) -> None:
     out = cover.covered(planted.patched(42, 10), np.ones((64, 64), np.float32), how)
     assert out.std(axis=(0, 1)).max() < 12.0

@@ -60,7 +60,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         default="json,csv,html",
         metavar="LIST",
-        help="what to write, separated by commas: json, csv, html (these three), pdf, vtt, srt, edl",
+        help="what to write, separated by commas: json, csv, html (these three), pdf, vtt, srt, "
+        "edl",
     )
 
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from dfexplain.engine import Engine
 from dfexplain.errors import SettingError
 from dfexplain.explain import sanity, truth
-from dfexplain.explain.cover import variants
+from dfexplain.explain.cover import HOW, variants
 from dfexplain.explain.faithfulness import COARSE, judge, probes
 from dfexplain.explain.localisation import centre_maps, localise, random_localised
 from dfexplain.explain.methods import METHODS, available, maps
 from dfexplain.explain.perturbation import OCCLUSION_PASSES
-from dfexplain.explain.tables import CENTRE, RANDOM, Results, record
+from dfexplain.explain.tables import CENTRE, RANDOM, TRUTH, Results, record
 from dfexplain.explain.truth import KnownForgeries
 from dfexplain.structures import HeatmapRecord
 from dfexplain.weights_folder import Weights
@@ -34,7 +34,7 @@ AT_ONCE = 16
 # Crops on which maps are tested for faithfulness and for sanity: each costs many passes.
 FAITHFUL, SANE = 64, 24
 # Random maps that are tested on each of them, for the chance line.
-LUCKY = 4
+LUCKY = 2
 # The magnitude that is drawn in full colour: this percentile of all places.
 FULL = 99.0
 
@@ -118,7 +118,7 @@ def measure(
         values[name] = bench.maps(name)
     say("faithfulness")
     rows = _spread(np.flatnonzero(found), FAITHFUL)
-    beats = _beats_chance(bench, values, rows)
+    beats = {how: _beats_chance(bench, values, rows, how) for how in HOW}
     say("sanity")
     sane = _spread(np.flatnonzero(found), SANE)
     quick = [name for name in methods if METHODS[name].passes == 1]
@@ -146,25 +146,27 @@ def _scale(name: str, found: Array, weights: Weights) -> float:
 
 
 def _beats_chance(
-    bench: _Bench, values: Mapping[str, Array], rows: NDArray[np.int64]
+    bench: _Bench, values: Mapping[str, Array], rows: NDArray[np.int64], how: str
 ) -> dict[str, Floats]:
-    """For each method, whether (len(rows),) its map beats a random one and the middle of the crop;
-    and how often maps drawn at random do, which is the chance line.
+    """For each method, whether (len(rows),) its map beats a random one and the middle of the crop
+    when places are covered by `how`; of what was forged the same, which no map can better; and how
+    often maps drawn at random do, which is the chance line.
 
     What the random map and the middle are worth does not hang on the method: it is scored once.
     """
-    beats: dict[str, list[float]] = {name: [] for name in (*values, RANDOM)}
+    beats: dict[str, list[float]] = {name: [] for name in (*values, TRUTH, RANDOM)}
     for row in rows:
         clip = bench.clips(np.array([row]))[0]
         luck = np.random.default_rng([LUCKY, int(row)]).random((LUCKY, COARSE, COARSE), np.float32)
         asked = [(name, value[row], METHODS[name].signed) for name, value in values.items()]
+        asked.append((TRUTH, bench.known.masks[row].astype(np.float32), True))
         asked += [(RANDOM, drawn, True) for drawn in luck]
         masks = [
             probes(clip[bench.frame], value, toward_real=False, signed=signed)
             for _, value, signed in asked
         ]
         every = np.concatenate([*(mask[:4] for mask in masks), masks[0][4:]])
-        logits = bench.engine.logits(variants(clip, every))[:, bench.frame]
+        logits = bench.engine.logits(variants(clip, every, how))[:, bench.frame]
         for place, (name, value, _) in enumerate(asked):
             both = np.concatenate([logits[4 * place : 4 * place + 4], logits[4 * len(asked) :]])
             beats[name].append(float(judge(both, value, toward_real=False).beats_chance))

@@ -5,15 +5,18 @@ Whatever covers is itself a change to the picture, and a detector of changes may
 - blur: colours and light of the face without its features (Fong and Vedaldi, ICCV 2017, sec. 4.1,
   but wider, or a patch of another colour would show through). It draws hardly an edge and works for
   any share of the crop; but it leaves a trace of colour, and smoothness can look like a forgery.
+- noise: blurred a little, with grain over it. Fine traces of a forgery are gone and what is left
+  does not look smooth; but shapes and colours show through.
 - inpaint: what lies around, carried inward (Telea, Journal of Graphics Tools 2004). Nothing of what
   was covered is left; but it needs much that is uncovered, and draws streaks over large places.
 - mean: the crop's mean colour. Nothing is left either; but a flat patch is unlike any face, and its
   outline is the strongest edge of the picture.
 
-Blur is what everything here uses unless told otherwise: half of the crops that test a map are
-covered for the most part, where the second has nothing to go by, and edges of blends are what
-detectors learn (Li et al., Face X-ray, CVPR 2020), which speaks against the third. Which of them
-any set of weights minds least was not measured to decide this.
+Which of them tells anything is measured, for each set of weights, on forgeries whose place is known
+(`explain.benchmark`): a cover by which even the places that were forged matter no more than others
+is itself taken for a forgery. The detectors here look for blends (Li et al., Face X-ray, CVPR 2020)
+and for smoothness; of the four, noise alone was none to those that ship (docs/weights.md). Where
+nothing was measured it is blur, which leaves the least of what was covered.
 """
 
 from __future__ import annotations
@@ -29,16 +32,25 @@ __all__ = ["HOW", "covered", "variants"]
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
-HOW = ("blur", "inpaint", "mean")
+HOW = ("blur", "noise", "inpaint", "mean")
 # In shares of the crop's side: features of the face are up to a third of it wide, and none is left;
 # the border of what is covered fades out over a few pixels.
 _BLUR = 1 / 4
 _FADE = 1 / 64
 _INPAINT_RADIUS = 1 / 48
+# Of the noise: the blur below it, in shares of the side, and its deviation in grey levels.
+_SOFT, _GRAIN = 1 / 16, 20.0
 
 
 def _without_detail(crop: Image) -> Array:
     return np.asarray(cv2.GaussianBlur(crop, (0, 0), _BLUR * len(crop)), np.float32)
+
+
+def _noisy(crop: Image) -> Array:
+    soft = cv2.GaussianBlur(crop.astype(np.float32), (0, 0), _SOFT * len(crop))
+    # One grain for all crops: the same crop is covered the same way each time.
+    grain = np.random.default_rng(0).standard_normal(crop.shape, np.float32)
+    return np.asarray(np.clip(soft + np.float32(_GRAIN) * grain, 0, 255), np.float32)
 
 
 def _mean(crop: Image) -> Array:
@@ -53,7 +65,10 @@ def _inpainted(crop: Image, mask: Array) -> Array:
     return np.asarray(cv2.inpaint(crop, hidden, radius, cv2.INPAINT_TELEA), np.float32)
 
 
-def variants(clip: Image, masks: Array, how: str = "blur") -> Image:
+_FILLS = {"noise": _noisy, "blur": _without_detail, "mean": _mean}
+
+
+def variants(clip: Image, masks: Array, how: str = HOW[0]) -> Image:
     """The crops of a clip (T, S, S, 3) covered in V ways: (V, T, S, S, 3).
 
     `masks` (V, S, S) in 0..1 say how much of each pixel is covered; their borders are softened. In
@@ -78,7 +93,7 @@ def variants(clip: Image, masks: Array, how: str = "blur") -> Image:
     soft = [np.asarray(cv2.GaussianBlur(mask, (0, 0), fade), np.float32) for mask in masks]
     out = np.empty((len(masks), *clip.shape), np.uint8)
     for t, crop in enumerate(clip):
-        fill = {"blur": _without_detail, "mean": _mean}[how](crop) if how != "inpaint" else None
+        fill = _FILLS[how](crop) if how in _FILLS else None
         for v, mask in enumerate(soft):
             hidden = _inpainted(crop, mask) if fill is None else fill
             mixed = crop + (hidden - crop) * mask[..., None]
@@ -86,7 +101,7 @@ def variants(clip: Image, masks: Array, how: str = "blur") -> Image:
     return out
 
 
-def covered(crop: Image, mask: Array, how: str = "blur") -> Image:
+def covered(crop: Image, mask: Array, how: str = HOW[0]) -> Image:
     """`crop` (S, S, 3) with the places of one mask (S, S) in 0..1 covered: see `variants`."""
     only: Image = variants(crop[None], np.asarray(mask)[None], how)[0, 0]
     return only

@@ -7,7 +7,7 @@ logits differ a little from those of the report.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from types import MappingProxyType
 
@@ -19,7 +19,7 @@ from dfexplain.engine import Engine
 from dfexplain.errors import SettingError
 from dfexplain.explain import methods
 from dfexplain.explain import regions as face
-from dfexplain.explain.cover import variants
+from dfexplain.explain.cover import HOW, variants
 from dfexplain.explain.faithfulness import PASSES, judge, probes
 from dfexplain.explain.neighbours import nearest
 from dfexplain.hub import Weights
@@ -76,7 +76,8 @@ class Explainer:
 
     `scales` names the methods that apply to these weights and have a fixed scale, each with the
     magnitude that is drawn in full colour; `default` is the one that is shown unless another is
-    asked for.
+    asked for. `cover_by` is what places are covered with (`cover.HOW`) unless another way is asked
+    for: the one that was measured to tell most, where that was measured.
     """
 
     def __init__(self, weights: Weights, *, device: str = "cpu") -> None:
@@ -92,6 +93,12 @@ class Explainer:
         names = [name for name in methods.available(self._engine) if name in known]
         self.scales: Mapping[str, float] = MappingProxyType({n: known[n] for n in names})
         self.default = record.method if record and record.method in names else EVIDENCE
+        known_cover = record.cover if record is not None else HOW[0]
+        # Where no cover tells, the first one is as good as any, and what it gives says so.
+        self._tells, self.cover_by = (
+            known_cover in HOW,
+            known_cover if known_cover in HOW else HOW[0],
+        )
 
     def explain(
         self,
@@ -130,12 +137,14 @@ class Explainer:
                 asked.append(probes(clip[frame], values, toward_real=toward_real, signed=signed))
             if regions:
                 asked.append(parts.astype(np.float32))
-            logits = self._engine.logits(variants(clip, np.concatenate(asked)))[:, frame]
+            changed = variants(clip, np.concatenate(asked), self.cover_by)
+            logits = self._engine.logits(changed)[:, frame]
         index = self.weights.neighbours
         shares = face.heat_shares(values, parts, toward_real=toward_real, signed=signed)
         tested = None
         if faithfulness:
             tested = judge(logits[1 : 1 + PASSES], values, toward_real=toward_real)
+            tested = replace(tested, tells=self._tells)
         return Explanation(
             track_id=lane.track_id,
             row=row,
@@ -154,22 +163,26 @@ class Explainer:
         lane: Lane,
         row: int,
         mask: Array,
-        how: str = "blur",
+        how: str | None = None,
         method: str | None = None,
     ) -> Covered:
         """Cover the places of a crop that `mask` (S, S) in 0..1 names, and score it anew.
 
-        `how` is one of `cover.HOW`. For models of clips the same places of all frames of the clip
-        are covered. Raises SettingError as `explain`, and for a mask that does not fit the crop.
+        `how` is one of `cover.HOW`, `cover_by` for None. For models of clips the same places of all
+        frames of the clip are covered. Raises SettingError as `explain`, and for a mask that does
+        not fit the crop.
         """
         name = self.checked(method)
         clip, frame = self._clip(report, lane, row)
-        changed = np.concatenate([clip[None], variants(clip, np.asarray(mask)[None], how)])
+        changed = np.concatenate([clip[None], self._covered(clip, mask, how)])
         with self._lock:
             before, after = self._engine.logits(changed)[:, frame]
             values = methods.maps(self._engine, changed[1:], name)[0, frame]
         heatmap = self._heatmap(report, name, values)
         return Covered(float(before), float(after), changed[1, frame], heatmap)
+
+    def _covered(self, clip: Image, mask: Array, how: str | None) -> Image:
+        return variants(clip, np.asarray(mask)[None], how or self.cover_by)
 
     def spans(self, report: VideoReport, lane: Lane) -> tuple[RegionSpan, ...]:
         """Which region carries the evidence in which part of a lane's flagged spans; no passes."""

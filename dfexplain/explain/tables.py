@@ -16,7 +16,7 @@ from dfexplain.explain.truth import KnownForgeries
 from dfexplain.intervals import mean_interval
 from dfexplain.structures import Cell, EvaluationTable, HeatmapRecord, Number
 
-__all__ = ["CENTRE", "RANDOM", "Results", "record"]
+__all__ = ["CENTRE", "COVERS", "RANDOM", "TRUTH", "Results", "record"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -24,14 +24,24 @@ Rows = NDArray[np.int64]
 
 # The rivals that know nothing of a crop.
 RANDOM, CENTRE = "random map", "middle of the crop"
+# What a map would be that knew all.
+TRUTH = "what was forged"
+# Said of the ways of covering, in the order of `cover.HOW`.
+COVERS = {
+    "blur": "blurred",
+    "noise": "noise",
+    "inpaint": "filled from around",
+    "mean": "flat colour",
+}
 
 
 @dataclass(frozen=True)
 class Results:
     """What was measured on N known forgeries, of which the model has `found` (N,) some forged.
 
-    `localised` holds methods and rivals by name. `beats` says for each method on which of the crops
-    `faithful_rows` its map beats both rivals, and for RANDOM how often maps drawn at random do.
+    `localised` holds methods and rivals by name. `beats` says for each way of
+    covering and each method on which of the crops `faithful_rows` its map beats both rivals, and
+    the same of TRUTH, and for RANDOM how often maps drawn at random do.
     `like` (stages, M) is how like a method's maps are to those of random weights on the crops
     `sane_rows` (M,).
     """
@@ -39,7 +49,7 @@ class Results:
     known: KnownForgeries
     found: Bools
     localised: Mapping[str, Localised]
-    beats: Mapping[str, Floats]
+    beats: Mapping[str, Mapping[str, Floats]]
     faithful_rows: Rows
     like: Mapping[str, Floats]
     sane_rows: Rows
@@ -74,6 +84,7 @@ def record(results: Results, scales: Mapping[str, float]) -> HeatmapRecord:
         scales=dict(scales),
         gain=float(gains.mean()),
         gain_interval=mean_interval(gains, results.known.people[off], bounds=(-1.0, 1.0)),
+        cover=_cover(results),
         tables=(
             _pointing(results),
             _overlap(results),
@@ -134,7 +145,10 @@ def _default_map(results: Results, method: str) -> EvaluationTable:
             "points at what was forged, off the centre, where found forged",
             results.number(own.hit, off & results.found, own.elsewhere),
         ),
-        ("beats a random map and the middle of the crop", _beats(results, method)),
+        (
+            "beats a random map and the middle of the crop",
+            _beats(results, method, _best_cover(results)),
+        ),
         (LEFT, None if like is None else _left(results, like[-1])),
         (ON_FACE, results.number(own.on_face, np.ones(len(off), bool), face)),
     )
@@ -181,10 +195,24 @@ def _overlap(results: Results) -> EvaluationTable:
     )
 
 
-def _beats(results: Results, name: str) -> Number:
-    hits = results.beats[name]
+def _best_cover(results: Results) -> str:
+    """The way of covering by which what was forged does best."""
+    return max(results.beats, key=lambda how: results.beats[how][TRUTH].mean())
+
+
+def _cover(results: Results) -> str | None:
+    """The best way of covering, if what was forged beats chance by it; else no test tells."""
+    how = _best_cover(results)
+    found = _beats(results, TRUTH, how)
+    assert found.low is not None
+    assert found.chance is not None
+    return how if found.low > found.chance else None
+
+
+def _beats(results: Results, name: str, how: str) -> Number:
+    hits = results.beats[how][name]
     people = results.known.people[results.faithful_rows]
-    chance = None if name == RANDOM else float(results.beats[RANDOM].mean())
+    chance = None if name == RANDOM else float(results.beats[how][RANDOM].mean())
     return Number(float(hits.mean()), *mean_interval(hits, people), len(hits), chance)
 
 
@@ -195,15 +223,20 @@ def _left(results: Results, like: Floats) -> Number:
 
 
 def _faithful(results: Results) -> EvaluationTable:
-    rows = tuple((_label(name), _beats(results, name)) for name in results.beats)
+    rows: list[tuple[Cell, ...]] = [
+        (_label(name), *(_beats(results, name, how) for how in results.beats))
+        for name in next(iter(results.beats.values()))
+    ]
     return EvaluationTable(
         "faithful",
         "Whether the score hangs on where a map is hot",
         "On how many of the crops found forged the score hangs more on the map's hottest places, "
         "covered or shown alone, than on those of a random map and of the middle of the crop. "
-        "Chance is how often maps drawn at random do so on the same crops.",
-        ("map", "beats both"),
-        rows,
+        "Chance is how often maps drawn at random do so on the same crops. No map can be expected "
+        "to do better than what was forged itself: where that does no better than chance, a cover "
+        "is to these weights a forgery of its own, and the test tells nothing of any map.",
+        ("map", *(COVERS[how] for how in results.beats)),
+        tuple(rows),
     )
 
 

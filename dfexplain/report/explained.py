@@ -87,6 +87,7 @@ def _explanation(found: Explanation) -> dict[str, Any]:
             "random": rounded(test.of_random),
             "centre": rounded(test.of_centre),
             "beats_chance": test.beats_chance,
+            "tells": test.tells,
         },
         "regions": [
             {

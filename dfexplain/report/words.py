@@ -29,6 +29,7 @@ from dfexplain.structures import (
 
 __all__ = [
     "NO_BETTER",
+    "NO_TEST",
     "again",
     "band",
     "beats_chance",
@@ -138,11 +139,9 @@ def decided(report: VideoReport) -> str:
     found = aggregate.deciding(report.lanes, report.info.kind)
     if found is None or report.verdict.score is None or report.info.kind == "image":
         return ""
-    frames = found.last - found.first + 1
-    span = f"{clock(found.start_s)}–{clock(found.end_s)}"
-    if found.without is None:
-        other = "no other face could be judged"
-    else:
+    frames, span = found.last - found.first + 1, f"{clock(found.start_s)}–{clock(found.end_s)}"
+    other = "no other face could be judged"
+    if found.without is not None:
         other = f"without this face it would be {found.without:.2f}"
     return (
         f"The score {report.verdict.score:.2f} is the mean of {frames} frames of face "
@@ -258,6 +257,7 @@ def head(verdict: Verdict) -> str:
 
 
 NO_BETTER = "no better than chance here"
+NO_TEST = "not tested: with these weights even the places known to be forged fail this test"
 
 
 def covering(region: str, before: float, after: float, calibration: Calibration | None) -> str:
@@ -281,6 +281,8 @@ def faithfulness(found: Faithfulness) -> str:
         f"({found.how}: map {found.of_map:+.2f}, random map {found.of_random:+.2f}, "
         f"centre {found.of_centre:+.2f} logits)"
     )
+    if not found.tells:
+        return f"{NO_TEST} {numbers}"
     if not found.beats_chance:
         return f"{NO_BETTER} {numbers}"
     return f"the score hangs on where the map is hot more than on places taken by chance {numbers}"
@@ -290,6 +292,8 @@ def beats_chance(found: Sequence[Faithfulness]) -> str:
     """On how many frames the map does better than chance; empty where none was tested."""
     if not found:
         return ""
+    if not all(one.tells for one in found):
+        return f"the maps of {len(found)} flagged frames are {NO_TEST}"
     won = sum(one.beats_chance for one in found)
     return (
         f"on {won} of {len(found)} flagged frames the map beats a random one and the centre; "

@@ -19,13 +19,15 @@ class Faithfulness:
     Each number is in logits toward the prediction: what the hottest places of a map are worth more
     than its coldest, when they alone are shown and when they are covered. A map that knows nothing
     has 0 on average. `of_random` is that of random maps or their opposite, whichever does better,
-    `of_centre` that of a Gaussian in the middle of the crop; `how` names the test.
+    `of_centre` that of a Gaussian in the middle of the crop; `how` names the test. It does
+    not `tell` of weights by which even places known to be forged do no better than chance.
     """
 
     of_map: float
     of_random: float
     of_centre: float
     how: str
+    tells: bool = True
 
     @property
     def beats_chance(self) -> bool:
@@ -90,5 +92,7 @@ class Explanation:
 
     @property
     def loses_to_chance(self) -> bool:
-        """Whether the map was tested and does no better than chance: it is drawn in grey."""
-        return self.faithfulness is not None and not self.faithfulness.beats_chance
+        """Whether a test that can tell says that the map does no better than chance: it is drawn in
+        grey."""
+        tested = self.faithfulness
+        return tested is not None and tested.tells and not tested.beats_chance

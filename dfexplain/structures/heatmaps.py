@@ -19,7 +19,9 @@ class HeatmapRecord:
     `method` is the one to show unless another is asked for. `scales` has, for each method that was
     measured, the magnitude that is drawn in full colour. `gain` is by how much more of the masks
     the default hits than the better of a random map and the middle of the crop, in shares of the
-    crops in -1..1, with its 95 % interval.
+    crops in -1..1, with its 95 % interval. `cover` is what places are covered with when maps are
+    tested: that by which the places known to be forged do best; None where even they do no better
+    than chance, so that the test tells nothing.
     """
 
     weights_sha256: str
@@ -28,6 +30,7 @@ class HeatmapRecord:
     scales: Mapping[str, float]
     gain: float
     gain_interval: tuple[float, float]
+    cover: str | None
     tables: tuple[EvaluationTable, ...]
 
     def __post_init__(self) -> None:
@@ -50,6 +53,10 @@ class HeatmapRecord:
             raise ValueError(
                 "HeatmapRecord.gain and its interval must lie in -1..1, but got "
                 f"{self.gain} and {self.gain_interval}."
+            )
+        if self.cover is not None and not (self.cover.isidentifier() and len(self.cover) <= 20):
+            raise ValueError(
+                f"HeatmapRecord.cover must be a name or nothing, but got {self.cover!r:.40}."
             )
         keys = [table.key for table in self.tables]
         if len(set(keys)) < len(keys):

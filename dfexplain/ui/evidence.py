@@ -46,6 +46,13 @@ def _change(report: VideoReport, covered: Covered) -> str:
     return f'<p class="reasons-score" role="status">{text} <span>{words.WHEN_COVERED}</span></p>'
 
 
+def _said(found: Faithfulness) -> str:
+    """What the test of a map says of it."""
+    if not found.tells:
+        return told.NO_TEST
+    return words.BEATS if found.beats_chance else told.NO_BETTER
+
+
 def _against_chance(found: Faithfulness | None) -> str:
     if found is None:
         return ""
@@ -57,8 +64,8 @@ def _against_chance(found: Faithfulness | None) -> str:
         f"<b>{value:+.2f}</b></div>"
         for name, value in values
     )
-    verdict = words.BEATS if found.beats_chance else told.NO_BETTER
-    tone = "" if found.beats_chance else ' class="lost"'
+    verdict = _said(found)
+    tone = "" if found.tells and found.beats_chance else ' class="lost"'
     return (
         f'<section title="{html.escape(words.CHANCE_HELP)}"><h3>{words.AGAINST_CHANCE}</h3>'
         f"{rows}<p{tone}>{html.escape(verdict)}</p></section>"
@@ -113,7 +120,7 @@ def line(report: VideoReport, found: Explanation) -> str:
         parts.append(told.covering(region.name, found.logit, region.covered_logit, scale))
     if found.faithfulness is not None:
         test = found.faithfulness
-        said = words.BEATS if test.beats_chance else told.NO_BETTER
+        said = _said(test)
         rival = max(test.of_random, test.of_centre)
         sign = ">" if test.beats_chance else "≤"
         parts.append(f"map against chance: {test.of_map:+.2f} {sign} {rival:+.2f} logits, {said}")

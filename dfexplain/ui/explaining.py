@@ -91,6 +91,7 @@ def wire(
         update = {
             **reasons.shown(to, report, pick, found, signed),
             to.method: gr.Dropdown(choices, value=explainer.default),
+            to.how: explainer.cover_by,
             to.discs: (),
             to.regions: [],
             at.evidence: evidence.line(report, found),
@@ -148,6 +149,16 @@ def wire(
         x, y = (float(value) * size_px / reasons.SHOWN_PX for value in event.index[:2])
         return (*discs, Disc(x, y, float(size) * size_px))
 
+    def dragged(
+        report: VideoReport | None, discs: tuple[Disc, ...], size: str, event: gr.EventData
+    ) -> tuple[Disc, ...]:
+        """All places under a stroke are to be covered."""
+        if report is None:
+            return discs
+        size_px = report.weights.crop_px
+        points = reasons.stroke((event._data or {}).get("points"))
+        return (*discs, *(Disc(x * size_px, y * size_px, float(size) * size_px) for x, y in points))
+
     def background(report: VideoReport | None, weights: Weights | None) -> Iterator[Update]:
         if report is None or weights is None or weights.info.sha256 != report.weights.sha256:
             return
@@ -169,9 +180,10 @@ def wire(
     for part in (to.method, to.how, to.regions):
         part.input(redrawn, again, outputs, **LATEST)
     at.signed.input(redrawn, again, outputs, **LATEST)
-    to.crop.select(
-        clicked, [at.report, to.discs, to.size], to.discs, queue=False, show_progress="hidden"
-    ).then(redrawn, again, outputs, **LATEST)
+    for event, more in ((to.crop.select, clicked), (to.strokes.stroke, dragged)):
+        event(
+            more, [at.report, to.discs, to.size], to.discs, queue=False, show_progress="hidden"
+        ).then(redrawn, again, outputs, **LATEST)
     to.uncover.click(lambda: ((), []), None, [to.discs, to.regions], queue=False).then(
         redrawn, again, outputs, **LATEST
     )

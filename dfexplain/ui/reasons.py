@@ -1,13 +1,16 @@
 """The Explain tab: why a frame got its score, what that answer is worth, what would change it.
 
-The frame is the one that is open on the desk. A click on the face or a tick at a region covers that
-place, and the score and the map are those of the covered picture.
+The frame is the one that is open on the desk. A click on the face, a drag over it or a tick at a
+region covers that place, and the score and the map are those of the covered picture. A drag comes
+as points: Gradio's own editor would send a painted picture, which Pillow would open outside of the
+cage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import gradio as gr
@@ -15,28 +18,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain import explain, jpegs
+from dfexplain.explain.cover import HOW
 from dfexplain.explain.explainer import Covered
 from dfexplain.explain.methods import METHODS
 from dfexplain.explain.regions import REGIONS, landmarks_on_crop, masks
 from dfexplain.report.words import clock
-from dfexplain.structures import (
-    Explanation,
-    VideoReport,
-)
+from dfexplain.structures import Explanation, VideoReport
 from dfexplain.ui import evidence, viewer, words
 from dfexplain.ui.parts import HEIGHT, button, slider
 from dfexplain.ui.viewer import Pick
 
-__all__ = ["Disc", "Reasons", "cover_mask", "nothing", "shown", "tab"]
+__all__ = ["Disc", "Reasons", "cover_mask", "nothing", "shown", "stroke", "tab"]
 
 Array = NDArray[np.float32]
 # The browser never draws the picture larger than it is, and counts clicks in its pixels.
 SHOWN_PX = 768
+MOST_POINTS = 100
+STROKES = Path(__file__).with_name("strokes.js")
 
 
 @dataclass(frozen=True)
 class Disc:
-    """A place that was clicked, in pixels of the crop."""
+    """A place that was clicked or dragged over, in pixels of the crop."""
 
     x: float
     y: float
@@ -55,6 +58,7 @@ class Reasons:
     method: gr.Dropdown
     note: gr.HTML
     crop: gr.Image
+    strokes: gr.HTML
     overlay: gr.ImageSlider
     bar: gr.HTML
     panel: gr.HTML
@@ -90,10 +94,15 @@ def tab(kept_s: float) -> Reasons:
                     buttons=[],
                     elem_id="cover",
                 )
+                strokes = gr.HTML(
+                    js_on_load=STROKES.read_text(encoding="utf-8"),
+                    apply_default_css=False,
+                    elem_id="strokes",
+                )
                 regions = gr.CheckboxGroup(
                     list(REGIONS), label=words.COVER_REGIONS, elem_id="cover-regions"
                 )
-                how = _radio(words.COVER_HOW, "blur", words.COVER_WITH, "cover-how")
+                how = _radio(words.COVER_HOW, HOW[0], words.COVER_WITH, "cover-how")
                 size = _radio(words.COVER_SIZES, "0.11", words.COVER_SIZE, "cover-size")
                 uncover = button(words.UNCOVER, "uncover")
             with gr.Column(scale=4, min_width=280):
@@ -108,8 +117,8 @@ def tab(kept_s: float) -> Reasons:
         summary = gr.HTML(apply_default_css=False, elem_id="explain-summary")
         discs = gr.State((), time_to_live=kept_s)
     return Reasons(
-        caption, face, frame, previous, following, method, note, crop, overlay, bar, panel, regions,
-        how, size, uncover, summary, discs,
+        caption, face, frame, previous, following, method, note, crop, strokes, overlay, bar, panel,
+        regions, how, size, uncover, summary, discs,
     )  # fmt: skip
 
 
@@ -157,6 +166,20 @@ def nothing(at: Reasons) -> dict[gr.components.Component, object]:
         at.next: gr.Button(interactive=False),
         at.uncover: gr.Button(interactive=False),
     }
+
+
+def stroke(points: object) -> list[tuple[float, float]]:
+    """What a browser sent as a stroke: points in shares of the picture, at most MOST_POINTS of
+    them; what is no point within the picture is left out."""
+    if not isinstance(points, list):
+        return []
+    return [
+        (float(point[0]), float(point[1]))
+        for point in points[:MOST_POINTS]
+        if isinstance(point, list)
+        and len(point) == 2
+        and all(isinstance(part, int | float) and 0 <= part <= 1 for part in point)
+    ]
 
 
 def cover_mask(

@@ -111,15 +111,18 @@ def _draw(table: TimelineTable, faces: Sequence[str | None], previews: Sequence[
             _row("", f'<div class="tl-strip">{_strip(previews, table.end_s)}</div>'),
             *lanes,
             _row(f"<small>{words.COVERAGE}</small>", cover),
-            _row("", f'<div class="tl-axis">{_axis(table.end_s)}</div>'),
+            _row("", f'<div class="tl-axis">{_axis(table.end_s)}</div>', zooms=False),
             '<div class="tl-head-line"></div></div>',
             f'<div class="tl-key"><span>{told[0]}</span>{_key(table)}</div>',
             f'<div class="tl-key">{told[1]}</div>',
+            f'<button class="tl-whole" type="button" hidden>{words.WHOLE}</button>',
         ]
     )
 
 
-def _row(head: str, body: str) -> str:
+def _row(head: str, body: str, *, zooms: bool = True) -> str:
+    if zooms:
+        body = f'<div class="tl-window"><div class="tl-span">{body}</div></div>'
     return f'<div class="tl-row"><div class="tl-head">{head}</div>{body}</div>'
 
 
