@@ -7,9 +7,10 @@ from pathlib import Path
 
 import gradio as gr
 
+from dfexplain import jpegs
 from dfexplain.structures import Explanation, VideoReport
 from dfexplain.ui import evidence as found_of
-from dfexplain.ui import timeline, verdict, viewer, words
+from dfexplain.ui import reading, timeline, verdict, viewer, words
 from dfexplain.ui.parts import HEIGHT, button, slider
 from dfexplain.ui.viewer import Pick, View
 
@@ -21,6 +22,7 @@ Update = dict[gr.components.Component, object]
 FORMATS = [
     *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".flv", ".asf", ".wmv"),
     *(".ts", ".m2ts", ".mpg", ".mpeg", ".ogg", ".ogv", ".gif"),
+    *(".jpg", ".jpeg", ".png", ".webp"),
 ]
 FRAME_COUNTS = [16, 32, 64, 128, 256]
 
@@ -31,6 +33,7 @@ class Desk:
 
     upload: gr.File
     player: gr.Video
+    picture: gr.Image
     note: gr.HTML
     weights_line: gr.HTML
     another: gr.Button
@@ -54,11 +57,12 @@ class Desk:
     report: gr.State
     pick: gr.State
     found: gr.State
+    reading: reading.Waiting
 
     def outputs(self) -> list[gr.components.Component]:
         """Everything that an event may change."""
-        parts = [part for part in vars(self).values() if not isinstance(part, dict)]
-        return [*parts, *self.examples.values()]
+        parts = [part for part in vars(self).values() if isinstance(part, gr.components.Component)]
+        return [*parts, *self.reading.outputs(), *self.examples.values()]
 
 
 def desk(examples: list[Path], kept_s: float) -> Desk:
@@ -77,6 +81,15 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
                     buttons=[],
                     elem_id="player",
                 )
+                picture = gr.Image(
+                    label=words.PICTURE,
+                    interactive=False,
+                    visible=False,
+                    height=HEIGHT,
+                    format="jpeg",
+                    buttons=["fullscreen"],
+                    elem_id="picture",
+                )
                 note = gr.HTML(visible=False, apply_default_css=False, elem_id="note")
                 weights_line = gr.HTML(apply_default_css=False, elem_id="weights-line")
             with gr.Column(scale=10, min_width=320):
@@ -85,6 +98,7 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
                     apply_default_css=False,
                     elem_id="verdict",
                 )
+                reader = reading.waiting(kept_s)
         with gr.Row(elem_classes="tools"):
             another = button(words.ANOTHER, "another")
             again = button(words.AGAIN, "again")
@@ -137,10 +151,11 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
             )
         evidence = gr.HTML(apply_default_css=False, elem_id="evidence")
         busy = gr.State(False)
-        states = [gr.State(None, time_to_live=kept_s) for _ in range(4)]
+        source, report, pick, found = (gr.State(None, time_to_live=kept_s) for _ in range(4))
     return Desk(
-        upload, player, note, weights_line, another, again, cancel, frames, buttons, card, line,
-        caption, crop, frame, previous, following, signed, show, bar, evidence, busy, *states,
+        upload, player, picture, note, weights_line, another, again, cancel, frames, buttons, card,
+        line, caption, crop, frame, previous, following, signed, show, bar, evidence, busy,
+        source, report, pick, found, reader,
     )  # fmt: skip
 
 
@@ -164,6 +179,7 @@ def _cleared(at: Desk) -> Update:
     """No result on the desk."""
     return {
         at.note: gr.HTML("", visible=False),
+        at.picture: gr.Image(None, visible=False),
         at.report: None,
         at.pick: None,
         at.timeline: timeline.empty(),
@@ -173,6 +189,7 @@ def _cleared(at: Desk) -> Update:
         at.bar: "",
         at.evidence: "",
         at.found: None,
+        **reading.nothing_hidden(at.reading),
         at.previous: gr.Button(interactive=False),
         at.next: gr.Button(interactive=False),
     }
@@ -222,6 +239,11 @@ def showing(at: Desk, report: VideoReport, view: View) -> Update:
     if pick is not None:
         shown |= facing(at, report, pick, view)
         shown[at.timeline] = timeline.drawn(report, pick.lane, pick.row)
+    if report.info.kind == "image":
+        # Drawn from our own pixels: neither the browser nor Pillow opens the file itself.
+        seen = [jpegs.decoded(preview.jpeg) for preview in report.previews]
+        shown[at.picture] = gr.Image(seen[0] if seen else None, visible=True)
+        shown[at.player] = gr.Video(None, visible=False)
     return shown
 
 

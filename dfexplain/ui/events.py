@@ -18,7 +18,7 @@ from gradio.events import Dependency
 from dfexplain.errors import DfExplainError
 from dfexplain.hub import Weights
 from dfexplain.structures import Explanation, Progress, Sampling, VideoReport
-from dfexplain.ui import calibration, desk, timeline, verdict, viewer, weights, words
+from dfexplain.ui import calibration, desk, keeping, timeline, verdict, viewer, weights, words
 from dfexplain.ui.calibration import CalibrationTab
 from dfexplain.ui.desk import Desk, Update
 from dfexplain.ui.reasons import Reasons
@@ -29,7 +29,11 @@ from dfexplain.ui.weights import WeightsTab
 __all__ = ["analyse", "wire_analysis", "wire_viewing", "wire_weights"]
 
 # The browser shows the file that it has just sent, so the server opens it nowhere but in the cage.
-SHOW_UPLOAD = "(file) => ({ __type__: 'update', value: file, visible: true })"
+# A picture is shown once it has been decoded there.
+SHOW_UPLOAD = r"""(file) => {
+    const still = /\.(jpe?g|png|webp)$/i.test(file.orig_name || file.path);
+    return { __type__: 'update', value: still ? null : file, visible: !still };
+}"""
 
 # Quick answers do not wait behind an analysis, and fast key presses do not pile up.
 QUICK = {"queue": False, "show_progress": "hidden"}
@@ -117,8 +121,8 @@ def wire_analysis(at: Desk, loaded: gr.State, services: Services) -> list[Depend
         starts.append(button.click(partial(take_example, path), None, outputs, **QUICK))
     runs = [
         start.success(
-            partial(analyse, at, services),
-            [at.source, loaded, at.frames, at.signed, at.show],
+            keeping.ended(at, services, partial(analyse, at, services)),
+            [*keeping.inputs(at), at.source, loaded, at.frames, at.signed, at.show],
             outputs,
             show_progress="hidden",
             concurrency_id="analysis",

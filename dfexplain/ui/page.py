@@ -6,7 +6,23 @@ from pathlib import Path
 
 import gradio as gr
 
-from dfexplain.ui import api, calibration, desk, events, explaining, reasons, weights, words
+from dfexplain.ui import (
+    api,
+    batch,
+    batching,
+    calibration,
+    compare,
+    desk,
+    events,
+    explaining,
+    history,
+    reasons,
+    reviewing,
+    training,
+    weights,
+    words,
+    worth,
+)
 from dfexplain.ui.services import Services
 
 __all__ = ["build"]
@@ -19,6 +35,7 @@ SWEEP_S = 600
 def build(services: Services | None = None, examples: Path | None = None) -> gr.Blocks:
     """The page, ready for `launch`. `examples` is a folder of clips, else those that ship."""
     services = services or Services()
+    store = services.history()
     folder = examples or Path(__file__).resolve().parents[2] / "examples"
     clips = sorted(folder.glob("*.mp4"))
     with gr.Blocks(
@@ -32,11 +49,22 @@ def build(services: Services | None = None, examples: Path | None = None) -> gr.
         with gr.Tabs():
             at = desk.desk(clips, KEPT_S)
             why = reasons.tab(KEPT_S)
+            value = worth.tab(KEPT_S)
             figures = calibration.tab()
             model = weights.tab()
+            many = batch.tab(KEPT_S)
+            past = None if store is None else history.tab(store)
+            two = compare.tab()
+            run = training.tab()
         events.wire_weights(page, at, figures, model, loaded, services)
         runs = events.wire_analysis(at, loaded, services)
+        batching.wire(many, at, loaded, services)
+        if store is not None and past is not None:
+            runs += reviewing.wire(at, past, loaded, store)
         events.wire_viewing(at, why, services)
         explaining.wire(at, why, loaded, services, runs)
+        worth.wire(at, value, loaded, services, runs)
+        compare.wire(at, two, services)
+        training.wire(run)
         api.wire(page, services)
     return page

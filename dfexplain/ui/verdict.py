@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
 from dfexplain.errors import DfExplainError
 from dfexplain.report import words as told
-from dfexplain.structures import Calibration, Outcome, Progress, Verdict, VideoReport
+from dfexplain.structures import Outcome, PastAnalysis, Progress, Verdict, VideoReport
 from dfexplain.ui import words
 
 ZONES = (Outcome.REAL, Outcome.UNCERTAIN, Outcome.FAKE)
 
-__all__ = ["card", "message", "refused", "working"]
+__all__ = ["card", "message", "past", "refused", "working"]
 
 
 def message(title: str, text: str, kind: str = "quiet") -> str:
@@ -45,17 +46,13 @@ def working(step: Progress | None, elapsed_s: float) -> str:
 def card(report: VideoReport) -> str:
     """The verdict of a report."""
     verdict, calibration = report.verdict, report.calibration
-    number, gauge = "", ""
-    if verdict.p_fake is not None and calibration is not None:
-        number = f"p_fake <b>{words.two_digits(verdict.p_fake)}</b>"
-        gauge = _gauge(verdict.p_fake, calibration)
-    elif verdict.score is not None:
-        number = f"score <b>{verdict.score:.2f}</b><br>not calibrated"
-        if calibration is not None:
-            number = f"score <b>{verdict.score:.2f}</b><br>no probability"
+    number, gauge = _number(verdict, None if calibration is None else told.band(calibration))
     parts = [gauge, f"<p>{html.escape(told.explanation(report))}</p>"]
-    if again := told.again(verdict):
-        parts.append(f'<p class="card-small">{html.escape(again)}</p>')
+    parts += [
+        f'<p class="card-small">{html.escape(said)}</p>'
+        for said in (told.again(verdict), told.decided(report))
+        if said
+    ]
     if report.segments and verdict.outcome is not Outcome.FAKE:
         parts.append(f"<p>{html.escape(told.spans(report.segments))}</p>")
     parts.append(_coverage(report))
@@ -64,6 +61,31 @@ def card(report: VideoReport) -> str:
     parts.append(_listed(words.NOT_CHECKED, report.not_checked))
     parts.append(_listed(words.NOTES, told.notes(report)))
     return _card(verdict.outcome.value, told.headline(verdict), number, "".join(parts))
+
+
+def past(kept: PastAnalysis, read: dict[str, Any]) -> str:
+    """The card of a kept analysis, from its row and the JSON of its report."""
+    number, gauge = _number(kept.verdict, kept.band)
+    parts = [gauge, f"<p>{html.escape(kept.because)}</p>"]
+    if kept.spans and kept.verdict.outcome is not Outcome.FAKE:
+        parts.append(f"<p>{html.escape(kept.spans)}</p>")
+    small = [kept.coverage]
+    if gauge and (point := read.get("operating_point")):
+        small.append(words.measured(point["measured_on"]))
+    parts += [f'<p class="card-small">{html.escape(text)}</p>' for text in small]
+    parts.append(_listed(words.NOT_CHECKED, read.get("not_checked", ())))
+    parts.append(_listed(words.NOTES, read.get("notes", ())))
+    return _card(kept.verdict.outcome.value, told.headline(kept.verdict), number, "".join(parts))
+
+
+def _number(verdict: Verdict, band: tuple[float, float] | None) -> tuple[str, str]:
+    """The number of a card and its gauge; both empty without evidence."""
+    if verdict.p_fake is not None and band is not None:
+        return f"p_fake <b>{words.two_digits(verdict.p_fake)}</b>", _gauge(verdict.p_fake, band)
+    if verdict.score is None:
+        return "", ""
+    kind = "not calibrated" if band is None else "no probability"
+    return f"score <b>{verdict.score:.2f}</b><br>{kind}", ""
 
 
 def _card(kind: str, title: str, number: str, body: str) -> str:
@@ -76,9 +98,9 @@ def _card(kind: str, title: str, number: str, body: str) -> str:
     )
 
 
-def _gauge(p_fake: float, calibration: Calibration) -> str:
+def _gauge(p_fake: float, band: tuple[float, float]) -> str:
     """0 to 1 in three zones, with the dot of the video."""
-    low, high = (100 * edge for edge in told.band(calibration))
+    low, high = (100 * edge for edge in band)
     text = html.escape(words.gauge(p_fake, low / 100, high / 100))
     ends = [told.headline(Verdict(outcome, None, None, None)).lower() for outcome in ZONES]
     return (
