@@ -52,7 +52,7 @@ class Person:
 
 CLIPS: dict[str, tuple[Person, ...]] = {
     "untouched": (Person("london/smiling_front_037_08.jpg", 11),),
-    "forged": (Person("london/neutral_front_097_03.jpg", 30, (2.6, 5.4)),),
+    "forged": (Person("london/neutral_front_097_03.jpg", 38, (2.6, 5.4)),),
     "two_people": (
         Person("london/neutral_front_082_03.jpg", 31),
         Person("london/smiling_front_039_08.jpg", 32, (3.6, 6.6)),

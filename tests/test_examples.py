@@ -98,6 +98,39 @@ def test_overlays_light_up_where_the_forgery_is_and_stay_blank_elsewhere(name: s
     assert np.mean(outside) < 0.1
 
 
+def _heat(report: VideoReport, lane: Lane, row: int) -> float:
+    heat = explain.lane_heatmap(report, lane, row)
+    return float(np.clip(heat.values / heat.scale, 0, 1).mean())
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in CLIPS if any(p["forged_s"] for p in TRUTH[n]["people"])]
+)
+def test_the_map_points_at_what_was_forged_and_an_untouched_clip_stays_blank(name: str) -> None:
+    _, report = analysed(name)
+    masks = np.load(FACTS / name.replace(".mp4", ".masks.npz"))["masks"]
+    person = next(p for p in TRUTH[name]["people"] if p["forged_s"])
+    lane = lane_of(report, person["centre_x_px"])
+    start, end = person["forged_s"]
+    rows = [row for row, t in enumerate(lane.track.time_s) if start <= t < end]
+    hits = []
+    for row in rows:
+        values = explain.lane_heatmap(report, lane, row).values
+        place = (np.array(np.unravel_index(values.argmax(), values.shape))[::-1] + 0.5) / len(
+            values
+        )
+        low, high = lane.track.box_xyxy[row].reshape(2, 2)
+        side = float((high - low).max()) * (1 + 2 * report.weights.crop_margin)
+        # The masks are a quarter as large as the frames.
+        x, y = (((low + high) / 2 + (place - 0.5) * side) / 4).astype(int)
+        mask = masks[round(float(lane.track.time_s[row]) * TRUTH[name]["fps"])]
+        hits.append(mask[y, x] > 127)
+    assert np.mean(hits) >= 0.8
+    _, blank = analysed("untouched.mp4")
+    still = [_heat(blank, one, row) for one in blank.lanes for row in range(len(one))]
+    assert np.mean(still) <= np.mean([_heat(report, lane, row) for row in rows]) / 5
+
+
 def test_progress_is_shown_all_the_time_and_lanes_grow() -> None:
     progress, report = analysed("two_people.mp4")
     assert progress[0].stage == "open"
