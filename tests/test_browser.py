@@ -14,6 +14,7 @@ from dfexplain.ui import words
 from tests.pages import SLOW, served, write_clip, write_examples
 from tests.reports import REPORTS
 from tests.visits import PATIENCE_MS, PHONE, Visit, chromium, shown_time_s, sync_api
+from tests.walks import asks_what_it_is_worth, zooms_and_plays
 
 PAUSE_S = "0.15"
 
@@ -72,13 +73,14 @@ def test_upload_progress_timeline_and_seek(
         visit.wait_caption("face A")
         timeline.press("ArrowDown")
         visit.wait_caption("face B")
-        timeline.press("n")
+        timeline.press("f")
         visit.wait_caption("flagged frame 1 of")
         visit.button(words.NEXT).click()
         visit.wait_caption("flagged frame 2 of")
         visit.video_at(shown_time_s(visit.caption()))
         assert visit.page.get_attribute(".tl", "aria-valuetext") == visit.caption()
         assert visit.page.locator(".tl-ring").count() == 1
+        zooms_and_plays(visit)
         assert visit.strangers() == []
         assert visit.complaints == []
 
@@ -226,6 +228,12 @@ def test_calibration_and_weights(browser: sync_api.Browser, address: str) -> Non
         assert visit.strangers() == []
 
 
+def test_what_a_score_is_worth(browser: sync_api.Browser, address: str) -> None:
+    with Visit(browser, address) as visit:
+        asks_what_it_is_worth(visit)
+        assert visit.strangers() == visit.complaints == []
+
+
 def test_cover_a_place_and_ask_again(browser: sync_api.Browser, address: str) -> None:
     with Visit(browser, address) as visit:
         page, wait = visit.page, {"timeout": visit.patience_ms}
@@ -259,6 +267,18 @@ def test_cover_a_place_and_ask_again(browser: sync_api.Browser, address: str) ->
         visit.button(words.UNCOVER).click()
         sync_api.expect(found).to_contain_text(words.AGAINST_CHANCE, **wait)
         assert score.inner_text() == plain
+        # A drag from eye to eye covers all that lies between them.
+        before, box = drawn(), cover.bounding_box()
+        assert box is not None
+        across = [box["x"] + box["width"] / 2 + share * side for share in (-0.25, 0.25)]
+        page.mouse.move(across[0], box["y"] + 0.4 * box["height"])
+        page.mouse.down()
+        page.mouse.move(across[1], box["y"] + 0.4 * box["height"], steps=12)
+        page.mouse.up()
+        sync_api.expect(score).to_contain_text(words.WHEN_COVERED, **wait)
+        assert all(a != b for a, b in zip(drawn(), before, strict=True))
+        visit.button(words.UNCOVER).click()
+        sync_api.expect(found).to_contain_text(words.AGAINST_CHANCE, **wait)
         # A face that is chosen here is open on the desk, too.
         caption = page.inner_text("#explain-caption b")
         other = "face A" if "face B" in caption else "face B"
