@@ -32,8 +32,28 @@ def test_a_batch_a_blind_reading_and_the_history(tmp_path: Path) -> None:
         table = page.locator("#batch-table")
         for text in ("likely manipulated", "error[not-a-video]", "no face found"):
             expect(table).to_contain_text(text, **wait)
+        # Sorted by file, the broken one comes first; a row that is clicked is still itself.
+        head = table.get_by_role("columnheader", name="file").locator("visible=true").first
+        head.hover()
+        head.get_by_role("button").first.click()
+        page.get_by_role("menuitem", name="Sort ascending").click()
+
+        def top(text: str) -> float:
+            box = table.get_by_text(text, exact=True).locator("visible=true").first.bounding_box()
+            assert box is not None
+            return box["y"]
+
+        for _ in range(50):
+            if top("broken.mp4") < top("no_face.mp4") < top("two_faces.mp4"):
+                break
+            page.wait_for_timeout(100)
+        assert top("broken.mp4") < top("no_face.mp4") < top("two_faces.mp4")
+        table.get_by_text("no face found").locator("visible=true").first.click()
+        frame = page.locator("#batch-report iframe")
+        expect(frame).to_have_attribute("title", words.report_of("no_face.mp4"), **wait)
         page.locator("#batch-open input").click()
         page.get_by_role("option", name="two_faces.mp4").click()
+        expect(frame).to_have_attribute("title", words.report_of("two_faces.mp4"), **wait)
         report = page.frame_locator("#batch-report iframe")
         expect(report.locator("h1, h2").first).to_be_visible(**wait)
         with page.expect_download() as download:
@@ -60,7 +80,7 @@ def test_a_batch_a_blind_reading_and_the_history(tmp_path: Path) -> None:
         tab(words.TAB_HISTORY)
         page.get_by_label(words.BLIND, exact=True).uncheck()
         expect(past).to_contain_text("likely manipulated", **wait)
-        past.get_by_text("likely manipulated").first.click()
+        past.get_by_text("likely manipulated").locator("visible=true").first.click()
         card = page.locator("#history-card")
         expect(card).to_contain_text("Likely manipulated", **wait)
         # The batch had shown the verdict in this very session.

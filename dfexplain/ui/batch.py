@@ -198,10 +198,12 @@ def progress(jobs: Sequence[Job], doing: str) -> str:
     """How many files are over, and what is being done."""
     over = sum(job.state in (State.DONE, State.FAILED) for job in jobs)
     text = html.escape(words.batch_progress(over, len(jobs), doing))
-    look = "width:100%; accent-color:currentColor"
-    share = f'value="{over}" max="{max(1, len(jobs))}"'
-    bar = f'<progress style="{look}" {share} aria-label="{text}"></progress>'
-    return f'<div class="batch-progress">{bar}<p class="hint">{text}</p></div>'
+    known = f'aria-valuenow="{over}" aria-valuemin="0" aria-valuemax="{len(jobs)}"'
+    share = 100 * over / max(1, len(jobs))
+    return (
+        f'<div class="cover" role="progressbar" aria-label="{text}" {known}>'
+        f'<b style="width:{share:.1f}%"></b></div><p class="hint" role="status">{text}</p>'
+    )
 
 
 def page(job: Job) -> str:

@@ -172,6 +172,7 @@ def opened(
         at.save: gr.DownloadButton(visible=shown and kept.past.has_bundle),
         at.delete: gr.Button(interactive=True),
         at.chosen: id,
+        at.choice: gr.Dropdown(value=id),
         at.status: "",
     }
 
