@@ -17,6 +17,13 @@ from tests.visits import PATIENCE_MS, PHONE, Visit, chromium, shown_time_s, sync
 from tests.walks import asks_what_it_is_worth, zooms_and_plays
 
 PAUSE_S = "0.15"
+TABS = (words.TAB_EXPLAIN, words.TAB_WORTH, words.TAB_CALIBRATION, words.TAB_BATCH)
+    words.TAB_EXPLAIN,
+    words.TAB_WORTH,
+    words.TAB_CALIBRATION,
+    words.TAB_WEIGHTS,
+    words.TAB_BATCH,
+)
 
 
 @pytest.fixture(scope="module")
@@ -301,8 +308,8 @@ def test_a_phone_shows_everything(browser: sync_api.Browser, address: str, schem
         assert visit.fits()
         dark = visit.page.evaluate("document.body.classList.contains('dark')")
         assert dark == (scheme == "dark")
-        for name in (words.TAB_EXPLAIN, words.TAB_CALIBRATION, words.TAB_WEIGHTS):
-            visit.page.get_by_role("tab", name=name).click()
+        for name in (*TABS, words.TAB_WEIGHTS):
+            visit.tab(name)
             visit.page.wait_for_timeout(300)
             assert visit.fits()
             if name == words.TAB_CALIBRATION:

@@ -101,6 +101,16 @@ class Visit:
     def button(self, name: str) -> sync_api.Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 
+    def tab(self, name: str) -> None:
+        """Open a tab; where the page is narrow it stands behind the button "More tabs"."""
+        tab = self.page.get_by_role("tab", name=name, exact=True)
+        more = self.page.get_by_label("More tabs")
+        if not tab.count() and more.is_visible():
+            more.click()
+            self.button(name).click()
+        else:
+            tab.click()
+
     def upload(self, path: Path) -> None:
         self.page.locator("#upload input[type=file]").set_input_files(path)
 
