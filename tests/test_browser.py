@@ -18,12 +18,6 @@ from tests.walks import asks_what_it_is_worth, zooms_and_plays
 
 PAUSE_S = "0.15"
 TABS = (words.TAB_EXPLAIN, words.TAB_WORTH, words.TAB_CALIBRATION, words.TAB_BATCH)
-    words.TAB_EXPLAIN,
-    words.TAB_WORTH,
-    words.TAB_CALIBRATION,
-    words.TAB_WEIGHTS,
-    words.TAB_BATCH,
-)
 
 
 @pytest.fixture(scope="module")
