@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 from dfexplain import __version__
-from dfexplain.commands.parsing import BAD_INPUT, INTERRUPTED, Layout, Parser, complain
+from dfexplain.commands.parsing import BAD_INPUT, DONE, INTERRUPTED, Layout, Parser, complain
 from dfexplain.errors import DfExplainError
 
 __all__ = ["COMMANDS", "main", "parser"]
@@ -61,9 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
+        sys.stdout.flush()
     except DfExplainError as error:
         complain(error)
         return BAD_INPUT
+    except BrokenPipeError:
+        # Whoever read has left, as `| head` does; nor is anything to be said of it at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

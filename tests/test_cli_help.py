@@ -125,3 +125,26 @@ def test_it_runs_as_a_module_and_as_a_script() -> None:
     assert done.stdout == f"dfexplain {__version__}\n"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["scripts"] == {"dfexplain": "dfexplain.__main__:main"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+def test_a_reader_that_leaves_ends_the_run_quietly() -> None:
+    script = """
+        import sys
+        from dfexplain import __main__ as cli
+        from dfexplain.commands import weights
+        weights.told = lambda spec: ["line"] * 100_000
+        sys.exit(cli.main(["weights"]))
+        """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"line\n"
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 0

@@ -84,7 +84,9 @@ def test_what_makes_numbers_hard_to_compare_is_said() -> None:
     assert "other crops of the same faces" in notes
     assert "units of its weights" in notes
     same = compared.compare(FIRST, FIRST)
-    assert same.notes == ("Both sets hold the same tensors (one sha256).",)
+    said, *measured = same.notes
+    assert said == "Both sets hold the same tensors (one sha256)."
+    assert [note.split(" was ")[0] for note in measured] == ["The first", "The second"]
     assert not same.alone
     assert {row.difference for row in same.rows} <= {"+0.00", "+0", "+0.0", "the same", "–"}
 

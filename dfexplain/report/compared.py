@@ -255,8 +255,6 @@ def _rows(
     lengths = [sum(span.end_s - span.start_s for span in report.segments) for report in two]
     yield _numbers("flagged seconds", lengths[0], lengths[1], 1)
     yield _numbers("flagged frames", sum(flags[0].values()), sum(flags[1].values()), 0)
-    measured = [r.calibration.measured_on if r.calibration else "not calibrated" for r in two]
-    yield Row("measured on", words.plain(measured[0]), words.plain(measured[1]), NONE)
 
 
 def _notes(first: VideoReport, second: VideoReport, faces: tuple[FacePair, ...]) -> Iterator[str]:
@@ -273,6 +271,12 @@ def _notes(first: VideoReport, second: VideoReport, faces: tuple[FacePair, ...])
             f"They see other crops of the same faces: {a.crop_px} px with a margin of "
             f"{words.share(a.crop_margin)}, and {b.crop_px} px with {words.share(b.crop_margin)}."
         )
+    for name, report in (("first", first), ("second", second)):
+        measured = report.calibration
+        if measured is None:
+            yield f"The {name} is not calibrated."
+        else:
+            yield f"The {name} was measured on {words.plain(measured.measured_on)}"
     if any(None in (pair.first, pair.second) for pair in faces):
         yield (
             "The faces are grouped differently: tracks are joined over cuts by what the weights "
