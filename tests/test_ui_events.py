@@ -121,8 +121,9 @@ def test_closing_the_analysis_stops_it() -> None:
 
 
 def test_services_are_the_real_ones_by_default() -> None:
-    from dfexplain import hub, video
+    from dfexplain import video
+    from dfexplain.ui import hosting
 
     services = Services()
-    assert services.load is hub.load
+    assert services.load is hosting.load
     assert services.playable_copy is video.reencode_for_playback
