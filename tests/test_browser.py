@@ -16,7 +16,7 @@ from tests.reports import REPORTS
 from tests.visits import PATIENCE_MS, PHONE, Visit, chromium, shown_time_s, sync_api
 from tests.walks import asks_what_it_is_worth, zooms_and_plays
 
-PAUSE_S = "0.15"
+PAUSE_S = "0.3"
 TABS = (words.TAB_EXPLAIN, words.TAB_WORTH, words.TAB_CALIBRATION, words.TAB_BATCH)
 
 

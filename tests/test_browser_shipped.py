@@ -45,10 +45,10 @@ def test_the_program_as_it_ships(browser: sync_api.Browser, shipped: str) -> Non
         _cover_the_mouth(visit)
         before = visit.pictures()
         _picture(visit, "desk")
+        shown = visit.page.evaluate("document.querySelector('#crop img').src")
         visit.click_lane(0, 0.1)
         visit.page.wait_for_function(
-            "(before) => document.querySelector('#crop img').src !== before",
-            arg=visit.page.evaluate("document.querySelector('#crop img').src"),
+            "(before) => document.querySelector('#crop img').src !== before", arg=shown
         )
         assert visit.pictures() != before
         visit.video_at(shown_time_s(visit.caption()))

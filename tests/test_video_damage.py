@@ -219,7 +219,7 @@ def test_too_little_memory_is_an_error(plain: Path) -> None:
 
 
 def test_a_child_that_hangs_is_killed(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video, "_CHILD", "tests.hostile")
+    monkeypatch.setitem(video._CHILDREN, False, "tests.hostile")
     stream = video.FrameStream(plain, {"deed": "hang"}, video.Limits(silence_s=0.5))
     begin = time.monotonic()
     with pytest.raises(LimitExceeded, match="stood still"):
@@ -232,7 +232,7 @@ def test_a_child_that_hangs_is_killed(plain: Path, monkeypatch: pytest.MonkeyPat
 def test_a_child_that_lies_is_an_error(
     plain: Path, monkeypatch: pytest.MonkeyPatch, deed: str
 ) -> None:
-    monkeypatch.setattr(video, "_CHILD", "tests.hostile")
+    monkeypatch.setitem(video._CHILDREN, False, "tests.hostile")
     with (
         video.FrameStream(plain, {"deed": deed}, video.Limits()) as stream,
         pytest.raises(NotAVideo, match="nonsense"),

@@ -172,7 +172,8 @@ def opened(
         at.save: gr.DownloadButton(visible=shown and kept.past.has_bundle),
         at.delete: gr.Button(interactive=True),
         at.chosen: id,
-        at.choice: gr.Dropdown(value=id),
+        # A component made here would know no choices and complain of the value.
+        at.choice: gr.update(value=id),
         at.status: "",
     }
 
