@@ -87,7 +87,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     release.add_argument(
         "--cache", type=Path, default=Path(".cache/evaluate"), metavar="DIR",
-        help="where the faces found in portraits are kept [%(default)s]",
+        help="keeps faces found in portraits, and results: a cut run goes on [%(default)s]",
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from train import gate_material, made_clips, portraits, scores
 from train.detecting import detect
 from train.scores import ScoredVideo
 from train.suite import gates, labelled, people, probe, shipped, worn
+from train.suite.kept import kept, key
 
 __all__ = ["Bar", "Measured", "Options", "measure"]
 
@@ -32,7 +33,8 @@ class Bar(Protocol):
 @dataclass(frozen=True)
 class Options:
     """How to measure: `every` n-th portrait alone (1: all), in `workers` processes. `made_only`
-    leaves the labelled clips out. Faces found in portraits are kept in `cache`."""
+    leaves the labelled clips out. Faces found in portraits, and the results of a measurement that
+    was cut, are kept in `cache`."""
 
     workers: int = 1
     every: int = 1
@@ -84,8 +86,11 @@ def _portraits(
         return portraits.load(data, (split,), options.cache)[:: options.every]
 
     def run(tasks: Sequence[Callable[[Detector], Result]], said: str) -> list[Result]:
-        results: Iterator[Result] = detect(weights.folder, tasks, options.workers)
-        return list(bar(results, len(tasks), said))
+        def rest(left: Sequence[Callable[[Detector], Result]]) -> Iterator[Result]:
+            return detect(weights.folder, left, options.workers)
+
+        name = f"{said.replace(' ', '_')}-{key(weights.info.sha256, data, len(tasks))}.results"
+        return list(bar(kept(options.cache / name, tasks, rest), len(tasks), said))
 
     test = of("test")
     clips = made_clips.tasks(test, made_clips.RELEASE)
