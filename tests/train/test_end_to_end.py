@@ -1,5 +1,8 @@
 """From raw videos to weights on the Hub and a verdict by them: every command, one after another.
 
+The commands run in three processes, each a stage with all that it loads: crops and splits, fits and
+measurements, and the push.
+
 The data set is that of scripts/make_small_dataset.py: 28 people from portraits where DFEXPLAIN_DATA
 names some, else the shipped people. Only with the 28 does the test ask for more than chance.
 """
@@ -41,6 +44,21 @@ VALIDATION = {"roc_curve", "pr_curve", "cmatrix", "metrics_bar", "false_pos_grid
 TEST = VALIDATION | {"calib_curve", "score_hist"}
 
 
+# Runs the commands that stand on stdin, one after another, and tells what each of them printed.
+STAGE = """
+import contextlib, io, json, sys
+from train.__main__ import main
+if __name__ == "__main__":
+    said = {}
+    for name, words in json.load(sys.stdin).items():
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            status = main(words)
+        said[name] = out.getvalue()
+        assert status == 0, f"{words}: {said[name][-3000:]}"
+    json.dump(said, sys.stdout)
+"""
+
+
 @dataclass(frozen=True)
 class Made:
     """The folder in which everything lies, the Hub, and what each command printed."""
@@ -53,7 +71,7 @@ class Made:
         return read_crops(self.folder / f"metadata_{split}.csv")
 
 
-def run(*words: str | Path, **environment: str) -> str:
+def run(*words: str | Path, given: str = "", **environment: str) -> str:
     """Run Python as a person would, without a network if not told otherwise; what it printed."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
     calm = {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
@@ -61,6 +79,7 @@ def run(*words: str | Path, **environment: str) -> str:
         [sys.executable, *map(str, words)],
         cwd=ROOT,
         env=kept | calm | environment,
+        input=given,
         capture_output=True,
         text=True,
         check=False,
@@ -88,7 +107,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         *("--train-csv", at / "metadata_train.csv", "--val-csv", at / "metadata_val.csv"),
         *("--image-root", crops),
     ]
-    said = {}
+    said: dict[str, str] = {}
     run("scripts/make_small_dataset.py", "--out", videos, "--people", str(PEOPLE))
     (videos / "real" / "broken.mp4").write_bytes(b"not a video at all" * 99)
     write_videos(
@@ -99,38 +118,42 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         ],
     )
 
-    def train(command: str, *words: str | Path, name: str = "", **environment: str) -> None:
-        said[name or command] = run("-m", "train", command, *words, **environment)
+    def stage(**commands: list[str | Path]) -> None:
+        steps = {name: [*map(str, words)] for name, words in commands.items()}
+        said.update(json.loads(run("-c", STAGE, given=json.dumps(steps))))
 
     cut = ("--frames", "8", "--crop-px", "96", "--margin", "0.1", "--workers", "2")
-    train("extract", "--input-dir", videos, "--output-dir", crops, *cut)
-    train("split", "--image-root", crops, "--out", at, "--split-ratio", "0.5")
-    train("stats", "--image-root", crops, "--split-dir", at, "--out", at)
-    train("fit", *FIT, *tables, "--run", at / "run")
+    stage(
+        extract=["extract", "--input-dir", videos, "--output-dir", crops, *cut],
+        split=["split", "--image-root", crops, "--out", at, "--split-ratio", "0.5"],
+        stats=["stats", "--image-root", crops, "--split-dir", at, "--out", at],
+    )
     judged = ("--run", at / "run", "--image-root", crops, "--val-csv", at / "metadata_val.csv")
-    train("evaluate", *judged, "--out", at / "val_figs", name="evaluate val")
     unseen = ("--test-csv", at / "metadata_test.csv", "--gate", "auc>0.5")
-    train("evaluate", *judged, *unseen, "--out", at / "test_figs")
-    train(
-        "compare",
-        *("--configs", "train/configs/compare_simple_cnn.yaml", "train/configs/mobilenetv3.yaml"),
-        *(*TINY, "--set", "run.epochs=1"),
-        *(*tables, "--run", at / "comparison", "--no-aug-twins"),
-    )
-    train(
-        "search",
-        *("--config", "train/configs/compare_simple_cnn.yaml", *TINY),
-        *("--set", "run.epochs=2", "--set", "run.select=val_loss"),
-        # The draws follow from the seed: the third rate is far too high for this network.
-        *("--space", "optimiser.lr=1e-4..1.0:log", "--trials", "4", "--startup", "1"),
-        *(*tables, "--run", at / "search"),
-    )
+    pair = ("train/configs/compare_simple_cnn.yaml", "train/configs/mobilenetv3.yaml")
+    # The draws follow from the seed: the third rate is far too high for this network.
+    space = ("--space", "optimiser.lr=1e-4..1.0:log", "--trials", "4", "--startup", "1")
+    search = ("--set", "run.epochs=2", "--set", "run.select=val_loss", *space)
+    terms = ("--terms", "small=made from portraits, see NOTICE")
     weights = at / "weights" / "small"
-    words = ("--terms", "small=made from portraits, see NOTICE")
-    train("export", "--run", at / "run", *tables, *words, "--out", weights)
+    stage(
+        fit=["fit", *FIT, *tables, "--run", at / "run"],
+        on_val=["evaluate", *judged, "--out", at / "val_figs"],
+        on_test=["evaluate", *judged, *unseen, "--out", at / "test_figs"],
+        compare=[
+            *("compare", "--configs", *pair, *TINY, "--set", "run.epochs=1"),
+            *(*tables, "--run", at / "comparison", "--no-aug-twins"),
+        ],
+        search=[
+            *("search", "--config", pair[0], *TINY, *search),
+            *(*tables, "--run", at / "search"),
+        ],
+        export=["export", "--run", at / "run", *tables, *terms, "--out", weights],
+    )
     with HubServer() as server:
         where = ("--repo", "org/small", "--tag", "v1")
-        train("push", "--weights", weights, *where, **on(server, at / "home"))
+        logged_in = on(server, at / "home")
+        run("-m", "train", "push", "--weights", weights, *where, **logged_in)
         yield Made(at, server, said)
 
 
