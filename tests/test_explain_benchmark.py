@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from dfexplain.__main__ import main
 from dfexplain.commands.explain_benchmark import told
 from dfexplain.engine import Engine
 from dfexplain.errors import SettingError
-from dfexplain.explain import benchmark, truth
+from dfexplain.explain import benchmark, perturbation, truth
 from dfexplain.explain.faithfulness import cheap
-from dfexplain.explain.methods import METHODS
+from dfexplain.explain.methods import METHODS, available
 from dfexplain.explain.tables import COVERS
 from dfexplain.explain.truth import KnownForgeries
 from dfexplain.models import ModelConfig, build
@@ -39,6 +40,20 @@ def planted_truth() -> KnownForgeries:
     part = np.array(["eye"] * 3 + ["mouth"] * 3 + ["half"] * 2 + ["hull"])
     shown = np.stack(masks)
     return KnownForgeries(np.stack(crops), shown, np.ones_like(shown), part, part, np.arange(9))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_passes() -> Iterator[None]:
+    """Methods that take hundreds of passes are asked for their scale alone: a few do here."""
+    with pytest.MonkeyPatch.context() as patch:
+        for constant, few in {
+            "OCCLUSION_GRID": 4,
+            "RISE_MASKS": 8,
+            "SHAP_GRID": 2,
+            "SHAP_ORDERS": 1,
+        }.items():
+            patch.setattr(perturbation, constant, few)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +112,16 @@ def test_the_default_is_summed_up_for_the_card_and_the_push(measured: HeatmapRec
 
 
 def test_scales_are_those_of_the_found_crops(measured: HeatmapRecord, weights: hub.Weights) -> None:
-    assert set(measured.scales) == set(METHODS_ASKED)
     assert measured.scales["grad_cam"] == weights.heat_scale == 2.5
     engine, known = Engine(weights.config, weights.state), planted_truth()
     assert (engine.run(known.crops).logit > 0).all()
+    # Those that were not asked for have one too, of a few crops: the app offers them all.
+    assert set(measured.scales) == set(available(engine)) > set(METHODS_ASKED)
+    few = known.crops[[0, 2, 5, 8]][:, None]
+    assert len(few) == benchmark.SCALED
+    for name in ("occlusion", "rise"):
+        values = METHODS[name].draw(engine, few)
+        assert measured.scales[name] == pytest.approx(np.percentile(np.abs(values), 99))
     values = METHODS["layer_cam"].draw(engine, known.crops[:, None])
     assert measured.scales["layer_cam"] == pytest.approx(np.percentile(np.abs(values), 99))
 

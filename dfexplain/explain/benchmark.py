@@ -35,6 +35,8 @@ AT_ONCE = 16
 FAITHFUL, SANE = 64, 24
 # Random maps that are tested on each of them, for the chance line.
 LUCKY = 2
+# Crops found forged that give a scale to methods which are not measured: they are offered, too.
+SCALED = 4
 # The magnitude that is drawn in full colour: this percentile of all places.
 FULL = 99.0
 
@@ -97,7 +99,8 @@ def measure(
     """Measure maps on the known forgeries that ship, or on `known`, which are cut for the model.
 
     `names` are methods (see `chosen`), `say` is told what is being done. A model of clips is shown
-    each crop as a clip that stands still. The same weights give the same record.
+    each crop as a clip that stands still. Methods that apply and are not among `names` get their
+    scale alone, from SCALED crops. The same weights give the same record.
 
     Raises SettingError where there is no material, for unknown methods, and for a model that finds
     no forged crop.
@@ -128,6 +131,10 @@ def measure(
     localised[RANDOM] = random_localised((grid[0], grid[1]), known)
     localised[CENTRE] = localise(centre_maps(len(known), truth.GRID), known)
     scales = {name: _scale(name, value[found], weights) for name, value in values.items()}
+    few = bench.clips(_spread(np.flatnonzero(found), SCALED))
+    for name in (name for name in available(engine) if name not in values):
+        say(f"the scale of {METHODS[name].label}")
+        scales[name] = _scale(name, maps(engine, few, name)[:, bench.frame], weights)
     return record(Results(known, found, localised, beats, rows, like, sane), scales)
 
 
