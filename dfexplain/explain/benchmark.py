@@ -16,7 +16,7 @@ from dfexplain.explain import sanity, truth
 from dfexplain.explain.cover import HOW, variants
 from dfexplain.explain.faithfulness import COARSE, judge, probes
 from dfexplain.explain.localisation import centre_maps, localise, random_localised
-from dfexplain.explain.methods import METHODS, available, maps
+from dfexplain.explain.methods import IN_LOGITS, METHODS, available, maps
 from dfexplain.explain.perturbation import OCCLUSION_PASSES
 from dfexplain.explain.tables import CENTRE, RANDOM, TRUTH, Results, record
 from dfexplain.explain.truth import KnownForgeries
@@ -100,7 +100,8 @@ def measure(
 
     `names` are methods (see `chosen`), `say` is told what is being done. A model of clips is shown
     each crop as a clip that stands still. Methods that apply and are not among `names` get their
-    scale alone, from SCALED crops. The same weights give the same record.
+    scale alone, from SCALED crops, where that of the evidence is not right for them. The same
+    weights give the same record.
 
     Raises SettingError where there is no material, for unknown methods, and for a model that finds
     no forged crop.
@@ -132,7 +133,7 @@ def measure(
     localised[CENTRE] = localise(centre_maps(len(known), truth.GRID), known)
     scales = {name: _scale(name, value[found], weights) for name, value in values.items()}
     few = bench.clips(_spread(np.flatnonzero(found), SCALED))
-    for name in (name for name in available(engine) if name not in values):
+    for name in (n for n in available(engine) if n not in values and n not in IN_LOGITS):
         say(f"the scale of {METHODS[name].label}")
         scales[name] = _scale(name, maps(engine, few, name)[:, bench.frame], weights)
     return record(Results(known, found, localised, beats, rows, like, sane), scales)

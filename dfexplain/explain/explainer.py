@@ -32,8 +32,6 @@ Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
 EVIDENCE, MASK = "grad_cam", "mask_head"  # the maps that come with a score
-# Maps in the unit of the evidence, for which its scale is right where none was recorded.
-_LOGITS = (EVIDENCE, "hires_cam", "layer_cam", "shap")
 # Training crops that are shown beside a frame.
 NEIGHBOURS = 6
 
@@ -86,7 +84,7 @@ class Explainer:
         self._engine = Engine(weights.config, weights.state, device=device)
         self._lock = Lock()
         record = weights.heatmaps
-        known = {**dict.fromkeys(_LOGITS, weights.heat_scale), MASK: 1.0}
+        known = {**dict.fromkeys(methods.IN_LOGITS, weights.heat_scale), MASK: 1.0}
         if record is not None:
             known |= record.scales
         # The evidence was measured when the weights were made, on more crops than any record.
