@@ -42,7 +42,9 @@ BITS = 12
 
 @dataclass(frozen=True)
 class Person:
-    """One person of a clip: which portrait, and the forged span in seconds, if any."""
+    """One person of a clip: which portrait, the forged span in seconds, if any, and what of the
+    face is forged in it (`train.sbi.KINDS`). In one clip it is a half that leaves the middle of the
+    crop free: where all of a face is forged, no map is told from the middle."""
 
     file: str
     seed: int
@@ -55,7 +57,7 @@ CLIPS: dict[str, tuple[Person, ...]] = {
     "forged": (Person("london/neutral_front_097_03.jpg", 38, (2.6, 5.4)),),
     "two_people": (
         Person("london/neutral_front_082_03.jpg", 31),
-        Person("london/smiling_front_039_08.jpg", 32, (3.6, 6.6)),
+        Person("london/smiling_front_039_08.jpg", 41, (3.6, 6.6), "half"),
     ),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -13,17 +14,21 @@ from numpy.typing import NDArray
 
 from dfexplain.engine import Engine
 from dfexplain.errors import SettingError
-from dfexplain.explain import regions
+from dfexplain.explain import explainer as explaining
+from dfexplain.explain import faithfulness, regions, tables
 from dfexplain.explain.cover import HOW
 from dfexplain.explain.explainer import Explainer, clip_rows, flagged_rows
 from dfexplain.face_shape import MEAN_POINTS
 from dfexplain.hub import Weights
 from dfexplain.models import ModelConfig, build
 from dfexplain.structures import (
+    EvaluationTable,
     Explanation,
     FaceTrack,
+    HeatmapRecord,
     Lane,
     NeighbourIndex,
+    Number,
     Segment,
     TrackScores,
     VideoReport,
@@ -151,6 +156,32 @@ def test_only_what_is_asked_for_is_scored(monkeypatch: pytest.MonkeyPatch) -> No
     explainer.explain(REPORT, LANE, 1, regions=False)
     explainer.explain(REPORT, LANE, 1)
     assert asked == [1, 1 + 12, 1 + 12 + len(regions.REGIONS)]
+
+
+# The library hands tensors to numpy in a way that will end.
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
+def test_the_exact_test_is_road(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = partial(faithfulness.road, percentiles=(80,))
+    monkeypatch.setattr(explaining, "road", quick)
+    found = Explainer(PLANTED).explain(REPORT, LANE, 1, regions=False, exact=True)
+    assert found.faithfulness is not None
+    assert found.faithfulness.how == faithfulness.EXACT
+    assert found.faithfulness.tells
+    assert found.faithfulness.beats_chance
+    # Where filling from around is itself taken for a forgery, ROAD tells nothing.
+    cell = Number(0.1, 0.0, 0.2, 20, 0.15)
+    table = EvaluationTable(
+        tables.FAITHFUL, "t", "n", ("map", tables.COVERS["inpaint"]), ((tables.TRUTH, cell),)
+    )
+    record = HeatmapRecord(
+        "", "n", "grad_cam", {"grad_cam": 20.0}, 0.5, (0.4, 0.6), "mean", (table,)
+    )
+    doubted = Explainer(weights(heatmaps=record))
+    assert doubted.explain(REPORT, LANE, 1, regions=False).faithfulness.tells  # type: ignore[union-attr]
+    asked = doubted.explain(REPORT, LANE, 1, regions=False, exact=True)
+    assert asked.faithfulness is not None
+    assert not asked.faithfulness.tells
+    assert not asked.loses_to_chance
 
 
 def test_the_same_frame_gets_the_same_answer_in_any_thread() -> None:

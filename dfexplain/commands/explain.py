@@ -29,6 +29,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method", metavar="M", help="how to draw the maps (the default of the weights)"
     )
+    parser.add_argument(
+        "--exact", action="store_true", help="test the maps by ROAD: some seconds a frame"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -42,7 +45,8 @@ def tools(arguments: argparse.Namespace) -> analyze.Tools:
     from dfexplain.detector import Detector
 
     weights = hub.load(arguments.weights)
-    return Detector(weights), partial(explained, *explainer_of(weights, arguments.method))
+    asked = explainer_of(weights, arguments.method)
+    return Detector(weights), partial(explained, *asked, exact=arguments.exact)
 
 
 def explainer_of(weights: Weights, method: str | None) -> tuple[Explainer, str]:
@@ -53,13 +57,15 @@ def explainer_of(weights: Weights, method: str | None) -> tuple[Explainer, str]:
     return explainer, explainer.checked(method)
 
 
-def explained(explainer: Explainer, method: str, found: VideoReport) -> VideoReport:
+def explained(
+    explainer: Explainer, method: str, found: VideoReport, *, exact: bool = False
+) -> VideoReport:
     """The report with the explanations of the frames that its page shows, and which region of each
     face carries the evidence when."""
     from dfexplain import report
 
     answers = [
-        explainer.explain(found, shown.lane, shown.row, method)
+        explainer.explain(found, shown.lane, shown.row, method, exact=exact)
         for shown in report.shown_frames(found)
     ]
     spans = [span for lane in found.lanes for span in explainer.spans(found, lane)]

@@ -16,7 +16,7 @@ from dfexplain.explain import sanity, truth
 from dfexplain.explain.cover import HOW, variants
 from dfexplain.explain.faithfulness import COARSE, judge, probes
 from dfexplain.explain.localisation import centre_maps, localise, random_localised
-from dfexplain.explain.methods import METHODS, available, maps
+from dfexplain.explain.methods import IN_LOGITS, METHODS, available, maps
 from dfexplain.explain.perturbation import OCCLUSION_PASSES
 from dfexplain.explain.tables import CENTRE, RANDOM, TRUTH, Results, record
 from dfexplain.explain.truth import KnownForgeries
@@ -35,6 +35,8 @@ AT_ONCE = 16
 FAITHFUL, SANE = 64, 24
 # Random maps that are tested on each of them, for the chance line.
 LUCKY = 2
+# Crops found forged that give a scale to methods which are not measured: they are offered, too.
+SCALED = 4
 # The magnitude that is drawn in full colour: this percentile of all places.
 FULL = 99.0
 
@@ -97,7 +99,9 @@ def measure(
     """Measure maps on the known forgeries that ship, or on `known`, which are cut for the model.
 
     `names` are methods (see `chosen`), `say` is told what is being done. A model of clips is shown
-    each crop as a clip that stands still. The same weights give the same record.
+    each crop as a clip that stands still. Methods that apply and are not among `names` get their
+    scale alone, from SCALED crops, where that of the evidence is not right for them. The same
+    weights give the same record.
 
     Raises SettingError where there is no material, for unknown methods, and for a model that finds
     no forged crop.
@@ -128,6 +132,10 @@ def measure(
     localised[RANDOM] = random_localised((grid[0], grid[1]), known)
     localised[CENTRE] = localise(centre_maps(len(known), truth.GRID), known)
     scales = {name: _scale(name, value[found], weights) for name, value in values.items()}
+    few = bench.clips(_spread(np.flatnonzero(found), SCALED))
+    for name in (n for n in available(engine) if n not in values and n not in IN_LOGITS):
+        say(f"the scale of {METHODS[name].label}")
+        scales[name] = _scale(name, maps(engine, few, name)[:, bench.frame], weights)
     return record(Results(known, found, localised, beats, rows, like, sane), scales)
 
 

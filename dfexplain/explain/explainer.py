@@ -20,8 +20,9 @@ from dfexplain.errors import SettingError
 from dfexplain.explain import methods
 from dfexplain.explain import regions as face
 from dfexplain.explain.cover import HOW, variants
-from dfexplain.explain.faithfulness import PASSES, judge, probes
+from dfexplain.explain.faithfulness import PASSES, judge, probes, road
 from dfexplain.explain.neighbours import nearest
+from dfexplain.explain.tables import tells
 from dfexplain.hub import Weights
 from dfexplain.structures import Explanation, Heatmap, Lane, RegionSpan, VideoReport
 
@@ -31,8 +32,6 @@ Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
 EVIDENCE, MASK = "grad_cam", "mask_head"  # the maps that come with a score
-# Maps in the unit of the evidence, for which its scale is right where none was recorded.
-_LOGITS = (EVIDENCE, "hires_cam", "layer_cam", "shap")
 # Training crops that are shown beside a frame.
 NEIGHBOURS = 6
 
@@ -85,7 +84,7 @@ class Explainer:
         self._engine = Engine(weights.config, weights.state, device=device)
         self._lock = Lock()
         record = weights.heatmaps
-        known = {**dict.fromkeys(_LOGITS, weights.heat_scale), MASK: 1.0}
+        known = {**dict.fromkeys(methods.IN_LOGITS, weights.heat_scale), MASK: 1.0}
         if record is not None:
             known |= record.scales
         # The evidence was measured when the weights were made, on more crops than any record.
@@ -99,6 +98,8 @@ class Explainer:
             known_cover in HOW,
             known_cover if known_cover in HOW else HOW[0],
         )
+        # ROAD fills what it removes from around, as that cover does.
+        self._road_tells = record is None or tells(record, "inpaint")
 
     def explain(
         self,
@@ -109,12 +110,14 @@ class Explainer:
         *,
         faithfulness: bool = True,
         regions: bool = True,
+        exact: bool = False,
     ) -> Explanation:
         """Say why one frame got its score.
 
-        `faithfulness` costs twelve passes of the model and `regions` one for each region. The same
-        call gives the same answer. Raises SettingError for a report of other weights, a row that
-        the lane lacks, and a method that is not in `scales`.
+        `faithfulness` costs twelve passes of the model and `regions` one for each region; `exact`
+        tests by ROAD instead, which takes seconds. The same call gives the same answer. Raises
+        SettingError for a report of other weights, a row that the lane lacks, and a method that is
+        not in `scales`.
         """
         name = self.checked(method)
         clip, frame = self._clip(report, lane, row)
@@ -133,18 +136,22 @@ class Explainer:
                 values = methods.maps(self._engine, clip[None], name)[0, frame]
             # All questions at once: the engine fills its batches.
             asked = [np.zeros((1, size, size), np.float32)]
-            if faithfulness:
+            if faithfulness and not exact:
                 asked.append(probes(clip[frame], values, toward_real=toward_real, signed=signed))
             if regions:
                 asked.append(parts.astype(np.float32))
             changed = variants(clip, np.concatenate(asked), self.cover_by)
             logits = self._engine.logits(changed)[:, frame]
+            tested = None
+            if faithfulness and exact:
+                way = float(lane.scores.logit[row])
+                tested = road(self._engine, clip, frame, values, way, signed=signed)
+                tested = replace(tested, tells=self._road_tells)
+            elif faithfulness:
+                tested = judge(logits[1 : 1 + PASSES], values, toward_real=toward_real)
+                tested = replace(tested, tells=self._tells)
         index = self.weights.neighbours
         shares = face.heat_shares(values, parts, toward_real=toward_real, signed=signed)
-        tested = None
-        if faithfulness:
-            tested = judge(logits[1 : 1 + PASSES], values, toward_real=toward_real)
-            tested = replace(tested, tells=self._tells)
         return Explanation(
             track_id=lane.track_id,
             row=row,

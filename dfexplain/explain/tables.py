@@ -16,7 +16,7 @@ from dfexplain.explain.truth import KnownForgeries
 from dfexplain.intervals import mean_interval
 from dfexplain.structures import Cell, EvaluationTable, HeatmapRecord, Number
 
-__all__ = ["CENTRE", "COVERS", "RANDOM", "TRUTH", "Results", "record"]
+__all__ = ["CENTRE", "COVERS", "RANDOM", "TRUTH", "Results", "record", "tells"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -26,6 +26,7 @@ Rows = NDArray[np.int64]
 RANDOM, CENTRE = "random map", "middle of the crop"
 # What a map would be that knew all.
 TRUTH = "what was forged"
+FAITHFUL = "faithful"
 # Said of the ways of covering, in the order of `cover.HOW`.
 COVERS = {
     "blur": "blurred",
@@ -93,6 +94,23 @@ def record(results: Results, scales: Mapping[str, float]) -> HeatmapRecord:
             _default_map(results, method),
         ),
     )
+
+
+def tells(record: HeatmapRecord, how: str) -> bool:
+    """Whether what was forged beat chance when places were covered by `how`: else no test of a map
+    by that cover tells anything. True where it was not measured."""
+    for table in record.tables:
+        if table.key == FAITHFUL and COVERS[how] in table.columns:
+            place = table.columns.index(COVERS[how])
+            cells = [row[place] for row in table.rows if row[0] == TRUTH]
+            return all(
+                isinstance(cell, Number)
+                and cell.low is not None
+                and cell.chance is not None
+                and cell.low > cell.chance
+                for cell in cells
+            )
+    return True
 
 
 def _default(hits: Mapping[str, Floats]) -> str:
@@ -228,7 +246,7 @@ def _faithful(results: Results) -> EvaluationTable:
         for name in next(iter(results.beats.values()))
     ]
     return EvaluationTable(
-        "faithful",
+        FAITHFUL,
         "Whether the score hangs on where a map is hot",
         "On how many of the crops found forged the score hangs more on the map's hottest places, "
         "covered or shown alone, than on those of a random map and of the middle of the crop. "

@@ -18,6 +18,7 @@ from typing import Any
 from dfexplain import hub
 from dfexplain.errors import WeightsError, WeightsNotFound, WeightsRefused
 from dfexplain.explain.explainer import Explainer
+from dfexplain.explain.faithfulness import EXACT
 from dfexplain.explain.methods import METHODS
 from dfexplain.hub import Weights
 from dfexplain.report import archive, bundle, words
@@ -269,11 +270,16 @@ def _explained(report: VideoReport, stored: Any, weights: Weights) -> VideoRepor
         for lane in report.lanes:
             for row, at_s in enumerate(lane.track.time_s.tolist()):
                 if (lane.track_id, rounded(at_s)) == (face, time_s) and name in methods:
-                    tested = _at(one, "faithfulness") is not None
-                    regions = bool(_at(one, "regions"))
+                    test = _at(one, "faithfulness")
                     found.append(
                         explainer.explain(
-                            report, lane, row, methods[name], faithfulness=tested, regions=regions
+                            report,
+                            lane,
+                            row,
+                            methods[name],
+                            faithfulness=test is not None,
+                            regions=bool(_at(one, "regions")),
+                            exact=_at(test, "how") == EXACT,
                         )
                     )
     spans = [span for lane in report.lanes for span in explainer.spans(report, lane)]

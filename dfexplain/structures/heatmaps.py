@@ -16,8 +16,9 @@ class HeatmapRecord:
     """What was measured of the heatmaps of the weights `weights_sha256` (empty until they are
     written beside their weights), and on what, in one sentence.
 
-    `method` is the one to show unless another is asked for. `scales` has, for each method that was
-    measured, the magnitude that is drawn in full colour. `gain` is by how much more of the masks
+    `method` is the one to show unless another is asked for. `scales` has, for each method that
+    applies, the magnitude that is drawn in full colour; maps in the unit of the evidence may be
+    left out and have its scale. `gain` is by how much more of the masks
     the default hits than the better of a random map and the middle of the crop, in shares of the
     crops in -1..1, with its 95 % interval. `cover` is what places are covered with when maps are
     tested: that by which the places known to be forged do best; None where even they do no better

@@ -21,8 +21,6 @@ from dfexplain.ui.viewer import Pick, View
 
 __all__ = ["strongest", "tested", "wire"]
 
-# Flagged frames whose maps are tested without being opened, the strongest first.
-MOST_TESTED = 16
 LATEST: dict[str, Any] = {
     "show_progress": "hidden",
     "trigger_mode": "always_last",
@@ -31,10 +29,9 @@ LATEST: dict[str, Any] = {
 
 
 def strongest(report: VideoReport) -> list[Pick]:
-    """The flagged frames to test in the background, at most MOST_TESTED, the strongest first."""
+    """All flagged frames, to be tested in the background: the strongest first."""
     picks = viewer.flagged(report)
-    ranked = sorted(picks, key=lambda p: -float(report.lanes[p.lane].scores.logit[p.row]))
-    return ranked[:MOST_TESTED]
+    return sorted(picks, key=lambda p: -float(report.lanes[p.lane].scores.logit[p.row]))
 
 
 def tested(services: Services, report: VideoReport, weights: Weights) -> Iterator[str]:
@@ -92,6 +89,7 @@ def wire(
             **reasons.shown(to, report, pick, found, signed),
             to.method: gr.Dropdown(choices, value=explainer.default),
             to.how: explainer.cover_by,
+            to.exact: False,
             to.discs: (),
             to.regions: [],
             at.evidence: evidence.line(report, found),
@@ -109,6 +107,7 @@ def wire(
         weights: Weights | None,
         signed: bool,
         method: str | None,
+        exact: bool,
         how: str,
         regions: list[str],
         discs: tuple[Disc, ...],
@@ -123,7 +122,7 @@ def wire(
         mask = reasons.cover_mask(report, pick, regions, discs)
         found: Explanation | Covered
         if mask is None:
-            found = explainer.explain(report, lane, pick.row, name)
+            found = explainer.explain(report, lane, pick.row, name, exact=exact)
         else:
             found = explainer.cover(report, lane, pick.row, mask, how, name)
         return dict(reasons.shown(to, report, pick, found, signed))
@@ -167,7 +166,7 @@ def wire(
 
     outputs, faced = to.outputs(), [at.evidence, at.found, at.crop, at.frame]
     asked = [at.report, at.pick, loaded, at.signed]
-    again = [*asked, to.method, to.how, to.regions, to.discs]
+    again = [*asked, to.method, to.exact, to.how, to.regions, to.discs]
     facing = [at.pick, at.caption, at.crop, at.frame, at.bar, at.player, at.evidence, at.found]
     for field in (to.face, to.frame):
         field.input(
@@ -177,7 +176,7 @@ def wire(
             **LATEST,
         )
     at.pick.change(opened, [*asked, at.show], [*outputs, *faced], **LATEST)
-    for part in (to.method, to.how, to.regions):
+    for part in (to.method, to.exact, to.how, to.regions):
         part.input(redrawn, again, outputs, **LATEST)
     at.signed.input(redrawn, again, outputs, **LATEST)
     for event, more in ((to.crop.select, clicked), (to.strokes.stroke, dragged)):

@@ -56,6 +56,7 @@ class Reasons:
     previous: gr.Button
     next: gr.Button
     method: gr.Dropdown
+    exact: gr.Checkbox
     note: gr.HTML
     crop: gr.Image
     strokes: gr.HTML
@@ -110,6 +111,7 @@ def tab(kept_s: float) -> Reasons:
                 method = gr.Dropdown(
                     [], label=words.METHOD, filterable=False, elem_id="explain-method"
                 )
+                exact = gr.Checkbox(label=words.EXACT, container=False, elem_id="explain-exact")
                 note = gr.HTML(apply_default_css=False, elem_id="explain-note")
                 bar = gr.HTML(apply_default_css=False, elem_id="explain-bar")
             with gr.Column(scale=5, min_width=280):
@@ -117,8 +119,8 @@ def tab(kept_s: float) -> Reasons:
         summary = gr.HTML(apply_default_css=False, elem_id="explain-summary")
         discs = gr.State((), time_to_live=kept_s)
     return Reasons(
-        caption, face, frame, previous, following, method, note, crop, strokes, overlay, bar, panel,
-        regions, how, size, uncover, summary, discs,
+        caption, face, frame, previous, following, method, exact, note, crop, strokes, overlay, bar,
+        panel, regions, how, size, uncover, summary, discs,
     )  # fmt: skip
 
 
@@ -162,6 +164,7 @@ def nothing(at: Reasons) -> dict[gr.components.Component, object]:
         at.summary: "",
         at.discs: (),
         at.regions: [],
+        at.exact: False,
         at.previous: gr.Button(interactive=False),
         at.next: gr.Button(interactive=False),
         at.uncover: gr.Button(interactive=False),

@@ -99,6 +99,7 @@ COVERED_NOTE = (
     "matter, before you believe a change of the score. Uncover to see what was found of the frame."
 )
 METHOD = "Method"
+EXACT = "exact test (ROAD, slow)"
 FACE, OPEN_FRAME = "Face", "Frame"
 AGAINST_CHANCE = "Map against chance"
 CHANCE_HELP = (
