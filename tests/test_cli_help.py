@@ -29,6 +29,7 @@ COMMANDS = [
     "weights",
     "explain-benchmark",
     "history",
+    "worker",
     "app",
 ]
 

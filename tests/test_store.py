@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,14 +17,24 @@ from dfexplain.batch.jobs import TRIES, NewJob, Result, State, canonical
 from dfexplain.batch.store import LOST, Store
 from dfexplain.batch.tables import METADATA
 from dfexplain.errors import SettingError, StoreUnavailable
+from tests.servers import Postgres
 
 WEIGHTS = "b" * 64
 FOUND = Result("fake", None, 2.5, 0.9, '{"schema":1}')
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'new folder' / 'jobs.sqlite'}"
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'new folder' / 'jobs.sqlite'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new(uuid.uuid4().hex)
 
 
 @pytest.fixture
@@ -108,6 +119,24 @@ def test_without_evidence_there_is_no_number(store: Store) -> None:
     assert (done.verdict, done.reason, done.score, done.p_fake) == (
         "not_analysable", "no_face", None, None,
     )  # fmt: skip
+
+
+def test_a_worker_takes_the_jobs_of_its_weights(store: Store) -> None:
+    job, _ = store.submit(new(1))
+    assert store.claim("one", 60, weights_sha256="c" * 64) is None
+    assert store.claim("one", 60, job.id, weights_sha256="c" * 64) is None
+    assert store.claim("two", 60, weights_sha256=WEIGHTS)
+
+
+def test_a_worker_that_is_told_to_stop_gives_its_job_back(store: Store) -> None:
+    job, _ = store.submit(new(1))
+    store.submit(new(2))
+    for _ in range(TRIES + 1):
+        claimed = store.claim("one", 60)
+        assert claimed is not None
+        assert (claimed.id, claimed.tries) == (job.id, 1)
+        assert store.release(job.id, "one")
+        assert not store.release(job.id, "one")
 
 
 def test_the_oldest_is_first_and_a_hint_names_its_job(store: Store) -> None:
@@ -206,6 +235,7 @@ def test_lists_and_counts(store: Store) -> None:
     jobs = [store.submit(new(n))[0].id for n in range(5)]
     assert [job.id for job in store.jobs()] == jobs
     assert [job.id for job in store.jobs(limit=2, offset=3)] == jobs[3:]
+    assert {job.id for job in store.among([jobs[3], "none", jobs[0]])} == {jobs[0], jobs[3]}
     assert store.jobs(State.DONE) == []
     assert store.job("no such job") is None
     assert store.report("no such job") is None

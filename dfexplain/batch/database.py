@@ -25,6 +25,7 @@ __all__ = ["Database"]
 _BUSY_S = 60.0
 # A server that does not answer is given up within this time, and asked again by whoever can wait.
 _CONNECT_S = 5
+_STATEMENT_S = 60
 # Any number of our own: processes that start at once migrate one after another.
 _MIGRATING = 0x64666578
 _READING = {"dfexplain_reading": True}
@@ -66,6 +67,7 @@ class Database:
         try:
             with self.writing() as connection:
                 if not self.is_sqlite:
+                    connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
                 config.attributes["connection"] = connection
                 head = ScriptDirectory.from_config(config).get_current_head()
@@ -152,7 +154,12 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         pool_pre_ping=True,
         pool_size=2,
         max_overflow=8,
-        connect_args={"connect_timeout": _CONNECT_S, "application_name": "dfexplain"},
+        connect_args={
+            "connect_timeout": _CONNECT_S,
+            "application_name": "dfexplain",
+            # No statement of ours takes long: one that does waits for what will not come.
+            "options": f"-c statement_timeout={_STATEMENT_S * 1000}",
+        },
     )
 
 

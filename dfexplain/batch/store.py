@@ -8,6 +8,7 @@ is its own, so a job that two workers came to do has one result, whatever the br
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -81,24 +82,33 @@ class Store:
                     offered_at=self._clock,
                 )
                 .on_conflict_do_nothing()
-            ).rowcount
+                .returning(JOBS.c.id)
+            ).one_or_none()
             # What another has added meanwhile, PostgreSQL shows to the next statement.
             row = db.execute(listed().where(same)).one()
-        return job_of(row), bool(added)
+        return job_of(row), added is not None
 
     def claim(
-        self, worker: str, lease_s: float, job_id: str | None = None, now: float | None = None
+        self,
+        worker: str,
+        lease_s: float,
+        job_id: str | None = None,
+        now: float | None = None,
+        *,
+        weights_sha256: str | None = None,
     ) -> Job | None:
         """Take the job that has waited longest, or `job_id`, for `lease_s` seconds.
 
         Free is what is queued, or runs on a lease that lapsed before the third try; a third try
-        that lapsed becomes failed (LOST). `worker` names one process, and no other ever. None
-        where there is nothing to do.
+        that lapsed becomes failed (LOST). `worker` names one process, and no other ever. With
+        `weights_sha256` jobs of other weights are left alone. None where there is nothing to do.
         """
         time = self._time(now)
         ready = sa.select(JOBS.c.id).where(JOBS.c.due_at <= time, JOBS.c.tries < TRIES)
         if job_id is not None:
             ready = ready.where(JOBS.c.id == job_id)
+        if weights_sha256 is not None:
+            ready = ready.where(JOBS.c.weights_sha256 == weights_sha256)
         ready = ready.order_by(JOBS.c.due_at).limit(1).with_for_update(skip_locked=True)
         take = (
             sa.update(JOBS)
@@ -167,6 +177,15 @@ class Store:
         with self._database.writing() as db:
             return db.execute(ended).rowcount == 1
 
+    def release(self, job_id: str, worker: str) -> bool:
+        """Give a job back untouched, as a worker does that was told to stop: the try does not
+        count, and its turn comes first. False where the job is not the worker's any more."""
+        back = own(job_id, worker).values(
+            state=State.QUEUED, tries=JOBS.c.tries - 1, due_at=JOBS.c.created_at, worker=None
+        )
+        with self._database.writing() as db:
+            return db.execute(back).rowcount == 1
+
     def cancel(self, job_id: str) -> bool:
         """End a job that waits or runs; its worker learns of it at the next heartbeat. False where
         there is no such job, or it has ended."""
@@ -205,6 +224,11 @@ class Store:
         with self._database.reading() as db:
             row = db.execute(listed().where(JOBS.c.id == job_id)).one_or_none()
         return None if row is None else job_of(row)
+
+    def among(self, job_ids: Sequence[str]) -> list[Job]:
+        """Those of these jobs that there are, in no order; a thousand ids at a time is plenty."""
+        with self._database.reading() as db:
+            return [job_of(row) for row in db.execute(listed().where(JOBS.c.id.in_(job_ids)))]
 
     def report(self, job_id: str) -> str | None:
         """The JSON of the report of a job that is done; None of any other."""

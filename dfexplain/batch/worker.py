@@ -1,0 +1,173 @@
+"""Celery on Redis: messages that name a job to whoever has time. The store says what is true.
+
+A message may come twice, late or never. Whoever gets one claims the job in the store, and where it
+cannot be claimed nothing happens. What the broker lost, a sweeper offers again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any
+
+from celery import Celery, signals
+from kombu.exceptions import KombuError, OperationalError
+
+from dfexplain.batch.settings import Settings
+from dfexplain.batch.store import Store
+from dfexplain.batch.working import Scorer, Worker
+from dfexplain.errors import DfExplainError, SettingError, StoreUnavailable
+
+__all__ = ["HINTS", "Broker", "run", "sweep"]
+
+QUEUE = "dfexplain"
+TASK = "dfexplain.work"
+# The broker holds about this many messages at most; the rest of the jobs wait in the store alone.
+HINTS = 1000
+# Redis serves the lower number first.
+FRESH, AGAIN = 6, 3
+# Until a message that a killed worker held is delivered again; the sweeper is faster.
+_VISIBILITY_S = 600
+
+_ID = re.compile(r"[0-9a-f]{32}")
+log = logging.getLogger("dfexplain.worker")
+
+
+def _application(settings: Settings) -> Celery:
+    if settings.broker is None:
+        raise SettingError(
+            "DFEXPLAIN_BROKER must name a Redis, but is not set. Set it, or let workers poll the "
+            "database by --poll."
+        )
+    application = Celery("dfexplain", broker=settings.broker, set_as_current=False)
+    application.conf.update(
+        # A message is a list of strings: nothing that is unpickled is ever accepted.
+        accept_content=["json"],
+        task_serializer="json",
+        result_serializer="json",
+        event_serializer="json",
+        task_ignore_result=True,
+        task_default_queue=QUEUE,
+        # A message is done when its job is, and comes back when the process dies before.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        # What comes back meanwhile finds the job claimed.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        # Nobody steers a worker through the broker.
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "visibility_timeout": _VISIBILITY_S,
+            "queue_order_strategy": "priority",
+            "socket_connect_timeout": 5,
+        },
+    )
+    return application
+
+
+class Broker:
+    """The way to offer jobs through the Redis of `settings`. SettingError where none is named."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.application = _application(settings)
+
+    def offer(self, job_ids: Sequence[str], *, again: bool = False) -> int:
+        """Send a message for each job, those `again` before all others, HINTS at most. Returns how
+        many went out: a broker that does not answer is no error, the sweeper sends them later."""
+        sent = 0
+        try:
+            for job_id in job_ids[:HINTS]:
+                self.application.send_task(
+                    TASK, (job_id,), priority=AGAIN if again else FRESH, retry=False
+                )
+                sent += 1
+        except OperationalError as error:
+            log.warning("the broker does not answer: %s", error)
+        return sent
+
+    def waiting(self) -> int:
+        """How many messages nobody has taken yet; HINTS where the broker does not answer."""
+        connection = self.application.connection_for_write()
+        try:
+            with connection:
+                connection.ensure_connection(max_retries=1, timeout=5)
+                queue = self.application.amqp.queues[QUEUE](connection.default_channel)
+                return int(queue.queue_declare(passive=True).message_count)
+        except connection.channel_errors:
+            return 0  # there is no such queue while it is empty
+        except (KombuError, OSError, *connection.connection_errors) as error:
+            log.warning("the broker does not answer: %s", error)
+            return HINTS
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.application.close()
+
+
+def sweep(settings: Settings, broker: Broker, stop: threading.Event) -> None:
+    """Until `stop`: free what lapsed, and offer again what lapsed or was forgotten."""
+    while not stop.wait(settings.sweep_s):
+        try:
+            # A connection of its own each time: none may be open when Celery forks.
+            with closing(Store(settings.database)) as store:
+                ids = store.sweep(limit=HINTS - min(HINTS, broker.waiting()))
+        except StoreUnavailable as error:
+            log.warning("%s", error)
+            continue
+        if ids:
+            log.info("%d jobs are offered again", broker.offer(ids, again=True))
+
+
+def run(settings: Settings, make: Callable[[], Scorer]) -> None:
+    """Work until SIGTERM, which lets the job in hand be finished; a second one ends at once.
+
+    One process listens to the broker and sweeps; another, its child, has the model and does one job
+    at a time. `make` is called in the child, at its first job.
+    """
+    broker = Broker(settings)
+    application = broker.application
+    mine: list[Worker] = []
+
+    @application.task(name=TASK)  # type: ignore[untyped-decorator]
+    def work(job_id: object) -> None:
+        if not isinstance(job_id, str) or not _ID.fullmatch(job_id):
+            log.warning("a message must name a job, but got %.40r", job_id)
+            return
+        if not mine:
+            mine.append(_worker(settings, make))
+        mine[0].work(job_id)
+
+    stop = threading.Event()
+    sweeper = threading.Thread(target=sweep, args=(settings, broker, stop), daemon=True)
+
+    def ready(**_: Any) -> None:
+        sweeper.start()
+
+    def stopping(**_: Any) -> None:
+        stop.set()
+
+    signals.worker_ready.connect(ready, weak=False)
+    signals.worker_shutting_down.connect(stopping, weak=False)
+    options = ["--pool=prefork", "--concurrency=1", "--loglevel=WARNING", "--without-gossip"]
+    application.worker_main(["worker", *options, "--without-mingle", "--without-heartbeat"])
+
+
+def _worker(settings: Settings, make: Callable[[], Scorer]) -> Worker:
+    try:
+        return Worker(Store(settings.database), make, settings.lease_s)
+    except StoreUnavailable:
+        raise  # the message is lost, and the sweeper sends another
+    except DfExplainError as error:
+        # Bad weights or settings: no job could be done here, and none has been claimed.
+        log.critical("error[%s]: %s", error.code, error)
+        os.kill(os.getppid(), signal.SIGTERM)
+        raise
