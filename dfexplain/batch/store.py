@@ -250,13 +250,20 @@ class Store:
             found = {State(state): int(count) for state, count in rows}
         return {state: found.get(state, 0) for state in State}
 
+    def waiting(self, most: int) -> int:
+        """How many jobs are queued, counted up to `most`."""
+        some = sa.select(JOBS.c.id).where(JOBS.c.state == State.QUEUED).limit(most).subquery()
+        with self._database.reading() as db:
+            return db.scalar(sa.select(sa.func.count()).select_from(some)) or 0
+
     def sweep(
         self, now: float | None = None, *, patience_s: float = 30.0, limit: int = 1000
     ) -> list[str]:
-        """Free what lapsed, and say which jobs the broker should be told of again, `limit` at most.
+        """Free what lapsed, and say which jobs the broker should be told of again.
 
-        These are the jobs whose lease lapsed, first, and those that have been free for `patience_s`
-        seconds since the broker was told of them. A third try that lapsed becomes failed (LOST).
+        These are all whose lease lapsed, first, and, as long as there are fewer than `limit`, those
+        of which the broker was told `patience_s` seconds ago and that still wait. A third try that
+        lapsed becomes failed (LOST).
         """
         time = self._time(now)
         lapsed = (

@@ -18,6 +18,7 @@ from typing import Any
 from celery import Celery, signals
 from kombu.exceptions import KombuError, OperationalError
 
+from dfexplain.batch.reconnecting import Reconnecting
 from dfexplain.batch.settings import Settings
 from dfexplain.batch.store import Store
 from dfexplain.batch.working import Scorer, Worker
@@ -31,6 +32,8 @@ TASK = "dfexplain.work"
 HINTS = 1000
 # Redis serves the lower number first.
 FRESH, AGAIN = 6, 3
+# Sweeps until a message is thought to be lost, if fewer are left than jobs.
+_PATIENCE = 3
 # Until a message that a killed worker held is delivered again; the sweeper is faster.
 _VISIBILITY_S = 600
 
@@ -57,6 +60,7 @@ def _application(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
+        worker_enable_prefetch_count_reduction=False,
         # What comes back meanwhile finds the job claimed.
         worker_cancel_long_running_tasks_on_connection_loss=False,
         # Nobody steers a worker through the broker.
@@ -71,6 +75,7 @@ def _application(settings: Settings) -> Celery:
             "socket_connect_timeout": 5,
         },
     )
+    application.steps["consumer"].add(Reconnecting)
     return application
 
 
@@ -119,7 +124,9 @@ def sweep(settings: Settings, broker: Broker, stop: threading.Event) -> None:
         try:
             # A connection of its own each time: none may be open when Celery forks.
             with closing(Store(settings.database)) as store:
-                ids = store.sweep(limit=HINTS - min(HINTS, broker.waiting()))
+                # Messages enough for the jobs that wait: one that comes twice costs a question.
+                missing = store.waiting(HINTS) - broker.waiting()
+                ids = store.sweep(patience_s=_PATIENCE * settings.sweep_s, limit=missing)
         except StoreUnavailable as error:
             log.warning("%s", error)
             continue
@@ -158,7 +165,9 @@ def run(settings: Settings, make: Callable[[], Scorer]) -> None:
     signals.worker_ready.connect(ready, weak=False)
     signals.worker_shutting_down.connect(stopping, weak=False)
     options = ["--pool=prefork", "--concurrency=1", "--loglevel=WARNING", "--without-gossip"]
-    application.worker_main(["worker", *options, "--without-mingle", "--without-heartbeat"])
+    application.worker_main(
+        ["--quiet", "worker", *options, "--without-mingle", "--without-heartbeat"]
+    )
 
 
 def _worker(settings: Settings, make: Callable[[], Scorer]) -> Worker:
