@@ -3,7 +3,7 @@
     python -m tests.queue_worker celery|poll|sweep LOG SECONDS
 
 Appends a line to LOG when a job begins: its id, the time, the try, the process. A job takes
-SECONDS.
+SECONDS; with "none" there are no weights.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dfexplain.batch.jobs import Job, Result
 from dfexplain.batch.settings import Settings
 from dfexplain.commands.worker import work
+from dfexplain.errors import WeightsNotFound
 
 __all__ = ["Cheap"]
 
@@ -26,8 +27,10 @@ class Cheap:
 
     weights_sha256: str | None = None
 
-    def __init__(self, log: str, seconds: float) -> None:
-        self._log, self._seconds = log, seconds
+    def __init__(self, log: str, seconds: str) -> None:
+        if seconds == "none":
+            raise WeightsNotFound("weights must be there, but are not. Name others.")
+        self._log, self._seconds = log, float(seconds)
 
     def __call__(self, job: Job, stopped: Callable[[], bool]) -> Result | None:
         line = f"{job.id} {time.time():.3f} {job.tries} {os.getpid()}\n".encode()
@@ -46,7 +49,7 @@ def main(how: str, log: str, seconds: str) -> int:
     """Work as the command does."""
     return work(
         Settings.read(),
-        lambda: Cheap(log, float(seconds)),
+        lambda: Cheap(log, seconds),
         poll=how == "poll",
         sweep=how == "sweep",
     )

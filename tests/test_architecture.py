@@ -39,6 +39,7 @@ OWNERS = {
     "av": "decode encode packets still",
     "c2pa": "manifests",
     "captum": "explain",
+    "celery": "batch",
     "facenet_pytorch": "faces",
     "gradio": "ui",
     "httpx2": "hub pushing",

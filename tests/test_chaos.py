@@ -213,13 +213,14 @@ def test_nothing_is_lost_or_done_twice(
         for (when, _, pid), (again, _, _) in pairwise(tries)
         if when <= crew.killed.get(pid, 0.0) <= again
     ]
+    waited = f"{max(late, default=0.0):.1f}"
     with capsys.disabled():
         print(
             f"\n{plan.jobs} jobs on {plan.workers} workers, {sum(crew.kinds.values())} kills "
             f"{dict(crew.kinds)}, Redis and PostgreSQL restarted, {took:.0f} s: "
             f"{len(jobs)} rows, {len(done)} done, {len(failed)} failed, {results} results, "
             f"{sum(map(len, starts.values()))} tries, {len(late)} of them after a killed one, the "
-            f"latest {max(late, default=0.0):.1f} s after its lease lapsed"
+            f"latest {waited} s after its lease lapsed"
         )
     assert set(jobs) == set(ids)
     assert states[State.DONE] + states[State.FAILED] == plan.jobs

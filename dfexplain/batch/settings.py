@@ -6,10 +6,10 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfexplain.errors import SettingError
+from dfexplain.history_file import default_path
 
 if TYPE_CHECKING:
     from dfexplain.batch.store import Store
@@ -49,7 +49,7 @@ class Settings:
                 f"{BROKER} must be redis://HOST:PORT/NUMBER, but got {kind:.40}. Correct it."
             )
         return cls(
-            environment.get(DATABASE) or f"sqlite:///{_default(environment)}",
+            environment.get(DATABASE) or f"sqlite:///{default_path('jobs.sqlite')}",
             broker,
             *(_seconds(environment, name) for name in (LEASE_S, POLL_S, SWEEP_S)),
         )
@@ -69,13 +69,6 @@ def _seconds(environment: Mapping[str, str], name: str) -> float:
             "Correct it."
         )
     return value
-
-
-def _default(environment: Mapping[str, str]) -> Path:
-    """A file beside the history of the app."""
-    from dfexplain.history import default_path
-
-    return default_path().with_name("jobs.sqlite")
 
 
 def opened(url: str) -> Store:

@@ -1,14 +1,15 @@
-"""Celery on Redis: messages that name a job to whoever has time. The store says what is true.
+"""Celery on Redis: messages that there is a job, for whoever has time. The store says which.
 
-A message may come twice, late or never. Whoever gets one claims the job in the store, and where it
-cannot be claimed nothing happens. What the broker lost, a sweeper offers again.
+A message may come twice, late or never. Whoever gets one claims the job that has waited longest in
+the store, so that one whose worker died does not stand behind a thousand messages, and where there
+is none nothing happens. What the broker lost, a sweeper sends again.
 """
 
 from __future__ import annotations
 
 import logging
+import mmap
 import os
-import re
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from contextlib import closing
 from typing import Any
 
 from celery import Celery, signals
-from kombu.exceptions import KombuError, OperationalError
+from celery.exceptions import OperationalError
 
 from dfexplain.batch.reconnecting import Reconnecting
 from dfexplain.batch.settings import Settings
@@ -30,14 +31,11 @@ QUEUE = "dfexplain"
 TASK = "dfexplain.work"
 # The broker holds about this many messages at most; the rest of the jobs wait in the store alone.
 HINTS = 1000
-# Redis serves the lower number first.
-FRESH, AGAIN = 6, 3
 # Sweeps until a message is thought to be lost, if fewer are left than jobs.
 _PATIENCE = 3
 # Until a message that a killed worker held is delivered again; the sweeper is faster.
 _VISIBILITY_S = 600
 
-_ID = re.compile(r"[0-9a-f]{32}")
 log = logging.getLogger("dfexplain.worker")
 
 
@@ -71,7 +69,6 @@ def _application(settings: Settings) -> Celery:
         broker_connection_max_retries=None,
         broker_transport_options={
             "visibility_timeout": _VISIBILITY_S,
-            "queue_order_strategy": "priority",
             "socket_connect_timeout": 5,
         },
     )
@@ -85,15 +82,13 @@ class Broker:
     def __init__(self, settings: Settings) -> None:
         self.application = _application(settings)
 
-    def offer(self, job_ids: Sequence[str], *, again: bool = False) -> int:
-        """Send a message for each job, those `again` before all others, HINTS at most. Returns how
-        many went out: a broker that does not answer is no error, the sweeper sends them later."""
+    def offer(self, job_ids: Sequence[str]) -> int:
+        """Send a message for each job, HINTS at most. Returns how many went out: a broker that does
+        not answer is no error, the sweeper sends them later."""
         sent = 0
         try:
             for job_id in job_ids[:HINTS]:
-                self.application.send_task(
-                    TASK, (job_id,), priority=AGAIN if again else FRESH, retry=False
-                )
+                self.application.send_task(TASK, (job_id,), retry=False)
                 sent += 1
         except OperationalError as error:
             log.warning("the broker does not answer: %s", error)
@@ -109,7 +104,7 @@ class Broker:
                 return int(queue.queue_declare(passive=True).message_count)
         except connection.channel_errors:
             return 0  # there is no such queue while it is empty
-        except (KombuError, OSError, *connection.connection_errors) as error:
+        except (OperationalError, OSError, *connection.connection_errors) as error:
             log.warning("the broker does not answer: %s", error)
             return HINTS
 
@@ -131,27 +126,28 @@ def sweep(settings: Settings, broker: Broker, stop: threading.Event) -> None:
             log.warning("%s", error)
             continue
         if ids:
-            log.info("%d jobs are offered again", broker.offer(ids, again=True))
+            log.info("%d jobs are offered again", broker.offer(ids))
 
 
-def run(settings: Settings, make: Callable[[], Scorer]) -> None:
+def run(settings: Settings, make: Callable[[], Scorer]) -> bool:
     """Work until SIGTERM, which lets the job in hand be finished; a second one ends at once.
 
     One process listens to the broker and sweeps; another, its child, has the model and does one job
-    at a time. `make` is called in the child, at its first job.
+    at a time. `make` is called in the child, at its first job. False, with a line in the log, where
+    that raised a DfExplainError, such as for bad weights: no job was claimed then.
     """
     broker = Broker(settings)
     application = broker.application
     mine: list[Worker] = []
+    # Memory that the child shares: here it says that no job can be done.
+    unfit = mmap.mmap(-1, 1)
 
     @application.task(name=TASK)  # type: ignore[untyped-decorator]
     def work(job_id: object) -> None:
-        if not isinstance(job_id, str) or not _ID.fullmatch(job_id):
-            log.warning("a message must name a job, but got %.40r", job_id)
-            return
         if not mine:
-            mine.append(_worker(settings, make))
-        mine[0].work(job_id)
+            mine.append(_worker(settings, make, unfit))
+        if not mine[0].work():
+            log.info("there was nothing to do for the message about %.40r", job_id)
 
     stop = threading.Event()
     sweeper = threading.Thread(target=sweep, args=(settings, broker, stop), daemon=True)
@@ -168,15 +164,16 @@ def run(settings: Settings, make: Callable[[], Scorer]) -> None:
     application.worker_main(
         ["--quiet", "worker", *options, "--without-mingle", "--without-heartbeat"]
     )
+    return not unfit[0]
 
 
-def _worker(settings: Settings, make: Callable[[], Scorer]) -> Worker:
+def _worker(settings: Settings, make: Callable[[], Scorer], unfit: mmap.mmap) -> Worker:
     try:
         return Worker(Store(settings.database), make, settings.lease_s)
     except StoreUnavailable:
         raise  # the message is lost, and the sweeper sends another
     except DfExplainError as error:
-        # Bad weights or settings: no job could be done here, and none has been claimed.
         log.critical("error[%s]: %s", error.code, error)
+        unfit[0] = 1
         os.kill(os.getppid(), signal.SIGTERM)
         raise

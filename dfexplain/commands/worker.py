@@ -9,7 +9,7 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from dfexplain.commands.parsing import DONE, add_weights
+from dfexplain.commands.parsing import BAD_INPUT, DONE, add_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ def work(
     if sweep:
         celery.sweep(settings, celery.Broker(settings), _stopped())
     else:
-        celery.run(settings, scorer)
+        return DONE if celery.run(settings, scorer) else BAD_INPUT
     return DONE
 
 
