@@ -230,6 +230,17 @@ def test_lists_and_counts(store: Store) -> None:
     assert store.counts() == {state: 5 * (state is State.QUEUED) for state in State}
 
 
+def test_what_ended_long_ago_can_be_deleted(store: Store) -> None:
+    done, waiting = (store.submit(new(n))[0] for n in (1, 2))
+    assert store.claim("one", 60, done.id)
+    assert store.finish(done.id, "one", FOUND)
+    assert store.prune(3600) == 0
+    assert store.prune(-1) == 1
+    assert [job.id for job in store.jobs()] == [waiting.id]
+    assert store.report(done.id) is None
+    assert store.submit(new(1))[1]
+
+
 def test_no_two_claim_the_same(store: Store, url: str) -> None:
     for number in range(40):
         store.submit(new(number))

@@ -42,7 +42,11 @@ def due(
 ) -> sa.Select[Any]:
     """The ids of due jobs that no other transaction holds: two sweepers never wait for each
     other."""
-    ids = sa.select(JOBS.c.id).where(JOBS.c.due_at <= time, condition).order_by(JOBS.c.due_at)
+    ids = (
+        sa.select(JOBS.c.id)
+        .where(JOBS.c.due_at <= time, condition)
+        .order_by(JOBS.c.due_at, JOBS.c.id)
+    )
     return ids.limit(limit).with_for_update(skip_locked=True)
 
 

@@ -7,7 +7,8 @@ is its own, so a job that two workers came to do has one result, whatever the br
 
 from __future__ import annotations
 
-import uuid
+import secrets
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,7 +69,8 @@ class Store:
             added = db.execute(
                 insert(JOBS)
                 .values(
-                    id=uuid.uuid4().hex,
+                    # Sorted by the time of their submission, where the database's clock is coarse.
+                    id=f"{time.time_ns():016x}{secrets.token_hex(8)}",
                     path=job.path,
                     input_sha256=job.input_sha256,
                     weights_sha256=job.weights_sha256,
@@ -103,13 +105,13 @@ class Store:
         that lapsed becomes failed (LOST). `worker` names one process, and no other ever. With
         `weights_sha256` jobs of other weights are left alone. None where there is nothing to do.
         """
-        time = self._time(now)
-        ready = sa.select(JOBS.c.id).where(JOBS.c.due_at <= time, JOBS.c.tries < TRIES)
+        moment = self._time(now)
+        ready = sa.select(JOBS.c.id).where(JOBS.c.due_at <= moment, JOBS.c.tries < TRIES)
         if job_id is not None:
             ready = ready.where(JOBS.c.id == job_id)
         if weights_sha256 is not None:
             ready = ready.where(JOBS.c.weights_sha256 == weights_sha256)
-        ready = ready.order_by(JOBS.c.due_at).limit(1).with_for_update(skip_locked=True)
+        ready = ready.order_by(JOBS.c.due_at, JOBS.c.id).limit(1).with_for_update(skip_locked=True)
         take = (
             sa.update(JOBS)
             .where(JOBS.c.id == ready.scalar_subquery())
@@ -117,15 +119,15 @@ class Store:
                 state=State.RUNNING,
                 worker=worker,
                 tries=JOBS.c.tries + 1,
-                started_at=time,
-                due_at=time + lease_s,
+                started_at=moment,
+                due_at=moment + lease_s,
             )
             .returning(*JOBS.c)
         )
         with self._database.writing() as db:
             row = db.execute(take).one_or_none()
             if row is None:
-                bury(db, time, job_id)
+                bury(db, moment, job_id)
         return None if row is None else job_of(row)
 
     def heartbeat(self, job_id: str, worker: str, lease_s: float, now: float | None = None) -> bool:
@@ -265,25 +267,25 @@ class Store:
         of which the broker was told `patience_s` seconds ago and that still wait. A third try that
         lapsed becomes failed (LOST).
         """
-        time = self._time(now)
+        moment = self._time(now)
         lapsed = (
             sa.update(JOBS)
-            .where(JOBS.c.id.in_(due(JOBS.c.state == State.RUNNING, time, None)))
+            .where(JOBS.c.id.in_(due(JOBS.c.state == State.RUNNING, moment, None)))
             # Its turn comes before that of all who came later.
-            .values(state=State.QUEUED, due_at=JOBS.c.created_at, worker=None, offered_at=time)
+            .values(state=State.QUEUED, due_at=JOBS.c.created_at, worker=None, offered_at=moment)
             .returning(JOBS.c.id)
         )
         with self._database.writing() as db:
-            bury(db, time, None)
+            bury(db, moment, None)
             offered = list(db.scalars(lapsed))
         rest = limit - len(offered)
         if rest <= 0:
             return offered
-        waited = (JOBS.c.state == State.QUEUED) & (JOBS.c.offered_at <= time - patience_s)
+        waited = (JOBS.c.state == State.QUEUED) & (JOBS.c.offered_at <= moment - patience_s)
         forgotten = (
             sa.update(JOBS)
-            .where(JOBS.c.id.in_(due(waited, time, rest)))
-            .values(offered_at=time)
+            .where(JOBS.c.id.in_(due(waited, moment, rest)))
+            .values(offered_at=moment)
             .returning(JOBS.c.id)
         )
         with self._database.writing() as db:
@@ -301,6 +303,13 @@ class Store:
         """The webhook of this job was answered, or is given up."""
         with self._database.writing() as db:
             db.execute(sa.update(JOBS).where(JOBS.c.id == job_id).values(told_at=self._clock))
+
+    def prune(self, older_s: float) -> int:
+        """Delete the jobs that ended more than so many seconds ago, with their results. Returns how
+        many; the same file may then be submitted anew."""
+        old = sa.delete(JOBS).where(JOBS.c.finished_at < self._clock - older_s)
+        with self._database.writing() as db:
+            return db.execute(old).rowcount
 
     def _time(self, now: float | None) -> sa.ColumnElement[float]:
         return self._clock if now is None else sa.literal(now, sa.Double)
