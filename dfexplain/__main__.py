@@ -26,6 +26,7 @@ COMMANDS = (
     "weights",
     "explain-benchmark",
     "history",
+    "worker",
     "app",
 )
 

@@ -19,6 +19,7 @@ DfExplainError                  code, message; the CLI and the app catch this an
 │   └── HeatmapsAtChance        heatmaps that are no better than random ones (DFX005)
 ├── GateMissed                  a measured number that does not reach the target that was set
 ├── HistoryUnavailable          the file of past analyses cannot be read or written
+├── StoreUnavailable            the database of jobs cannot be reached, read or written
 └── SettingError                an option or a config value out of its range
 
 Each class has a stable `code`, shown to users and used by scripts. Third-party errors are
@@ -45,6 +46,7 @@ __all__ = [
     "PushRefused",
     "SettingError",
     "SourceLeak",
+    "StoreUnavailable",
     "WeightsError",
     "WeightsNotFound",
     "WeightsRefused",
@@ -166,6 +168,12 @@ class HistoryUnavailable(DfExplainError):
     """The file of past analyses is damaged, of a later version, or cannot be written."""
 
     code = "history"
+
+
+class StoreUnavailable(DfExplainError):
+    """The database of jobs cannot be reached, is of a later version, or cannot be written."""
+
+    code = "store"
 
 
 class SettingError(DfExplainError):

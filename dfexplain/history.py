@@ -10,14 +10,13 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import sys
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dfexplain.errors import SettingError
-from dfexplain.history_file import SCHEMA_VERSION, HistoryFile
+from dfexplain.history_file import SCHEMA_VERSION, HistoryFile, default_path
 from dfexplain.report import document, words
 from dfexplain.structures import (
     Answer,
@@ -49,17 +48,6 @@ class Kept:
     past: PastAnalysis
     document: str
     read: dict[str, Any]
-
-
-def default_path() -> Path:
-    """Where the history lies if nobody says otherwise: the user's data folder of this system."""
-    data = os.environ.get("XDG_DATA_HOME", "")
-    if not os.path.isabs(data):  # as the XDG Base Directory Specification has it
-        if sys.platform == "win32":
-            data = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
-        else:
-            data = "~/Library/Application Support" if sys.platform == "darwin" else "~/.local/share"
-    return Path(data).expanduser() / "dfexplain" / "history.sqlite"
 
 
 def default() -> History | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from dfexplain.errors import HistoryUnavailable
 
-__all__ = ["SCHEMA_VERSION", "HistoryFile"]
+__all__ = ["SCHEMA_VERSION", "HistoryFile", "default_path"]
 
 SCHEMA_VERSION = 1
 # "dfex" in ASCII, where SQLite wants to know whose file this is.
@@ -34,6 +35,18 @@ CREATE TABLE reading (
 CREATE TRIGGER reading_stays BEFORE UPDATE ON reading
   BEGIN SELECT RAISE(ABORT, 'a reading is never changed'); END;
 """
+
+
+def default_path(name: str = "history.sqlite") -> Path:
+    """Where the history, or another file, lies if nobody says otherwise: the user's data folder of
+    this system."""
+    data = os.environ.get("XDG_DATA_HOME", "")
+    if not os.path.isabs(data):  # as the XDG Base Directory Specification has it
+        if sys.platform == "win32":
+            data = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+        else:
+            data = "~/Library/Application Support" if sys.platform == "darwin" else "~/.local/share"
+    return Path(data).expanduser() / "dfexplain" / name
 
 
 class HistoryFile:

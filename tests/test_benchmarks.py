@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import explanations, naive, pipeline
+from benchmarks import explanations, naive, pipeline, store
 from dfexplain import hub, video
 from dfexplain.faces import FaceDetector, iou
 from dfexplain.structures import Frame, Sampling
@@ -111,3 +111,9 @@ def test_drawing_costs_little_beside_scoring() -> None:
     assert 0 < found["score"] < found["faithfulness"]
     assert found["overlays"] <= 1.5 * explanations.OVERLAYS_WANTED * found["score"]
     assert found["opened"] > 0
+
+
+def test_the_benchmark_of_the_store_counts_its_jobs(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'jobs.sqlite'}"
+    found = store.measure(url, jobs=20, workers=1, rows=30)
+    assert min(found.submitted, found.done, found.cpu_ms) > 0

@@ -29,6 +29,7 @@ COMMANDS = [
     "weights",
     "explain-benchmark",
     "history",
+    "worker",
     "app",
 ]
 
@@ -113,7 +114,7 @@ def test_the_documents_name_every_error_code() -> None:
     leaves = {errors.FileRefused, errors.InputChanged, errors.NotAVideo,
               errors.LimitExceeded, errors.SettingError,
               errors.WeightsNotFound, errors.WeightsRefused, errors.HubUnavailable,
-              errors.HistoryUnavailable}  # fmt: skip
+              errors.HistoryUnavailable, errors.StoreUnavailable}  # fmt: skip
     assert {kind.code for kind in leaves} == set(re.findall(r"^\| `([a-z-]+)` \|", said, re.M))
 
 
