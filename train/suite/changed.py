@@ -106,8 +106,9 @@ def attacked(engine: Engine, pictures: Images, labels: Ints, levels: int) -> Ima
 def _scores(engine: Engine, pictures: Images) -> Floats:
     frames = engine.config.clip_frames
     if frames == 1:
-        return engine.run(pictures).logit
-    return engine.logits(pictures[:, None].repeat(frames, axis=1)).mean(axis=1)
+        return np.asarray(engine.run(pictures).logit, np.float64)
+    logits = engine.logits(pictures[:, None].repeat(frames, axis=1))
+    return np.asarray(logits.mean(axis=1), np.float64)
 
 
 def table(
