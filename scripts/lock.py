@@ -1,4 +1,4 @@
-"""Writes requirements.lock: every package that requirements.txt brings, with its version and sha256.
+"""Writes requirements.lock: each package that requirements.txt brings, its version and sha256.
 
     python scripts/lock.py
 
@@ -34,12 +34,12 @@ def asked(requirements: Path) -> list[dict[str, Any]]:
 
 def lines(found: list[dict[str, Any]]) -> list[str]:
     """One line a package, by name: `name==version --hash=sha256:...`."""
-    told = []
+    told = {}
     for package in found:
         name = re.sub(r"[-_.]+", "-", package["metadata"]["name"]).lower()
         sha256 = package["download_info"]["archive_info"]["hashes"]["sha256"]
-        told.append(f"{name}=={package['metadata']['version']} --hash=sha256:{sha256}")
-    return sorted(told)
+        told[name] = f"{name}=={package['metadata']['version']} --hash=sha256:{sha256}"
+    return [told[name] for name in sorted(told)]
 
 
 def main() -> int:

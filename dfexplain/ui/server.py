@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dfexplain.errors import SettingError
+from dfexplain import floors
+from dfexplain.errors import SettingError, VersionRefused
 from dfexplain.ui import hosting, style, visitors
 from dfexplain.ui.visitors import VISITORS
 
@@ -185,11 +186,12 @@ def launch(demo: gr.Blocks) -> None:
 
     The address and port are Gradio's: GRADIO_SERVER_NAME and GRADIO_SERVER_PORT. With
     DFEXPLAIN_MCP=1 the endpoints are an MCP server, too; where that cannot be, the program ends
-    with one line.
+    with one line, as it does where a package is too old to be safe (`floors`).
     """
     try:
+        floors.check()
         mcp_server = hosting.mcp_server()
-    except SettingError as error:
+    except (SettingError, VersionRefused) as error:
         raise SystemExit(f"error[{error.code}]: {error}") from error
     processing_utils.async_ssrf_protected_download = _uploaded_here
     # Not open: a call that skips the queue would skip the limit of one analysis at a time.
