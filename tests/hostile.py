@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dfexplain.cage import Channel, confine
+from dfexplain.cage import Channel, confine, confine_threads
 
 
 def _attempt(deed: Callable[[], Any]) -> str:
@@ -42,6 +42,42 @@ def main() -> None:
         confine(1 << 32, 1)
         while True:
             pass
+    elif deed == "hoard":
+        confine(1 << 29, 60)
+        channel.send(b"B")
+        held = []
+        while True:
+            try:
+                held.append(b"x" * (1 << 24))
+            except MemoryError:
+                time.sleep(0.01)
+    elif deed == "write":
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        log = os.open(request["file"], os.O_CREAT | os.O_WRONLY)
+        confine(1 << 31, 60)
+        channel.send(b"B")
+        while True:
+            os.write(log, b"x")
+    elif deed == "scribble":
+        confine(1 << 31, 60)
+        channel.send(b"B")
+        while True:
+            _attempt(lambda: Path(request["file"]).open("ab").write(b"x"))
+            time.sleep(0.01)
+    elif deed == "connect":
+        held = [os.open(os.devnull, os.O_RDONLY)]
+        confine(1 << 31, 60)
+        channel.send(b"B")
+        while True:
+            _attempt(lambda: socket.create_connection(("127.0.0.1", request["port"])).close())
+            time.sleep(0.01)
+    elif deed in {"fork", "leave"}:
+        confine(1 << 31, 60)
+        confine_threads()
+        channel.send(b"B")
+        if os.fork() == 0 and deed == "leave":
+            os.setsid()
+        time.sleep(60)
     elif deed == "large":
         os.write(1, b"J" + (1 << 40).to_bytes(8, "little"))
         time.sleep(60)
