@@ -16,9 +16,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 import select
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -72,9 +72,10 @@ def printable(text: str) -> str:
 
 
 def shown_name(path: str) -> str:
-    """A file's base name for messages: printable, at most 50 characters."""
+    """A file's base name for messages: printable, at most 36 characters, so that the line with its
+    code has no more than 160."""
     name = printable(re.split(r"[/\\]", path.rstrip("/\\"))[-1] or path)
-    return name if len(name) <= 50 else name[:47] + "..."
+    return name if len(name) <= 36 else name[:33] + "..."
 
 
 def admit(path: str | Path) -> Path:
@@ -224,7 +225,7 @@ class Cage:
         return NotAVideo(f"{self._subject} must hold a video, but the decoder broke down on it.")
 
     def close(self) -> None:
-        """Kill the child with all that it started, and wait until it is gone. May be called again."""
+        """Kill the child and what it started, and wait for its end. May be called again."""
         self._kill()
         self._process.wait()
         self._stdout.close()
