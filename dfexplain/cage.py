@@ -8,7 +8,8 @@ child that crashes, falls silent or goes over a limit is killed and becomes one 
 
 On POSIX the child gives up its rights before it looks at the file (`confine`): memory, CPU time, no
 file written, and one more descriptor to open, which the file itself takes: none is left for another
-file or a socket. Windows has no such limits in the standard library; there the time limits remain.
+file or a socket. On Linux the kernel refuses more (`walls`): other files, new processes, signals.
+Windows has no such limits in the standard library; there the time limits remain.
 """
 
 from __future__ import annotations
@@ -276,11 +277,17 @@ class Channel:
             self.send(b"B")
 
 
-def confine(memory_bytes: int, cpu_s: int) -> None:
-    """Give up, in the child and for good, what reading one file does not need (POSIX only)."""
+def confine(memory_bytes: int, cpu_s: int, path: str | None = None) -> None:
+    """Give up, in the child and for good, what reading the file at `path` does not need: by limits
+    (POSIX only), and by what the kernel refuses (`walls`, Linux only)."""
     if sys.platform == "win32":
         return
     import resource
+
+    from dfexplain import walls
+
+    if path is not None:
+        walls.only_file(path)
 
     limits = {
         resource.RLIMIT_AS: memory_bytes,
@@ -297,6 +304,7 @@ def confine(memory_bytes: int, cpu_s: int) -> None:
         except (OSError, ValueError):  # macOS refuses some values of RLIMIT_AS
             if limit != resource.RLIMIT_AS:
                 raise
+    walls.without_calls()
 
 
 def confine_threads() -> None:

@@ -17,8 +17,14 @@ def _attempt(deed: Callable[[], Any]) -> str:
     try:
         deed()
     except (OSError, MemoryError) as error:
-        return type(error).__name__
+        return "MemoryError" if isinstance(error, MemoryError) else "OSError"
     return "done"
+
+
+def _limit_of(pid: int) -> object:
+    import resource
+
+    return resource.prlimit(pid, resource.RLIMIT_CPU, (1, 1))
 
 
 def main() -> None:
@@ -26,7 +32,24 @@ def main() -> None:
     channel = Channel()
     request: dict[str, Any] = channel.request()
     deed = request.get("deed", request.get("path", ""))
-    if deed == "hang":
+    if request.get("ready") and deed in {
+        "hang",
+        "trickle",
+        "beat",
+        "die",
+        "abort",
+        "spin",
+        "large",
+    }:
+        channel.send(b"B")
+    if deed == "abort":
+        os.abort()
+    elif deed == "strike":
+        confine(1 << 31, 60)
+        channel.send(b"B")
+        _attempt(lambda: os.kill(os.getppid(), signal.SIGTERM))
+        time.sleep(60)
+    elif deed == "hang":
         time.sleep(60)
     elif deed == "beat":
         while True:
@@ -75,8 +98,7 @@ def main() -> None:
         confine(1 << 31, 60)
         confine_threads()
         channel.send(b"B")
-        if os.fork() == 0 and deed == "leave":
-            os.setsid()
+        _attempt(lambda: os.fork() == 0 and deed == "leave" and os.setsid())
         time.sleep(60)
     elif deed == "large":
         os.write(1, b"J" + (1 << 40).to_bytes(8, "little"))
@@ -86,8 +108,9 @@ def main() -> None:
         time.sleep(60)
     elif deed == "escape":
         file = Path(request["file"])
-        log = os.open(file.with_suffix(".log"), os.O_CREAT | os.O_WRONLY)
-        confine(1 << 31, 10)
+        log_path = file.with_suffix(".log")
+        log = os.open(log_path, os.O_CREAT | os.O_WRONLY)
+        confine(1 << 31, 10, request["file"])
         write = _attempt(lambda: os.write(log, b"x"))
         os.close(log)
         video = file.open("rb")
@@ -96,7 +119,14 @@ def main() -> None:
             "other file": _attempt(lambda: file.open("rb")),
             "new file": _attempt(lambda: file.with_suffix(".new").open("wb")),
             "socket": _attempt(socket.socket),
+            "process": _attempt(os.fork),
+            "program": _attempt(lambda: os.execv("/bin/true", ["true"])),
+            "signal": _attempt(lambda: os.kill(os.getppid(), 0)),
+            "removal": _attempt(lambda: os.unlink(log_path)),
+            "mode": _attempt(lambda: os.chmod(log_path, 0)),
+            "another limit": _attempt(lambda: _limit_of(os.getppid())),
             "memory": _attempt(lambda: bytearray(1 << 32)),
         }
-        video.close()
+        video.close()  # now there is a descriptor, but not for another file
+        answers["later file"] = _attempt(lambda: log_path.open("rb"))
         channel.send_json(b"J", answers)

@@ -44,12 +44,14 @@ SOCKETS = {"socket", "connect", "bind", "sendto", "socketpair"}
 
 class Trace:
     """What strace saw: the sockets of all processes, and the files that children opened once they
-    had given up their rights, which they do before they look at the file."""
+    had given up their rights, which they do before they look at the file. `denied` are the opens
+    that the cage refused, `named` are all paths of all processes."""
 
     def __init__(self, text: str) -> None:
         self.sockets: list[str] = []
         self.opened: list[str] = []
         self.named: list[str] = []
+        self.denied: list[str] = []
         self.confined: set[str] = set()
         for line in text.splitlines():
             found = LINE.match(line)
@@ -64,7 +66,8 @@ class Trace:
             elif (path := PATH.search(rest)) is not None and call != "execve":
                 self.named.append(path[1])
                 if pid in self.confined:
-                    self.opened.append(path[1])
+                    # c2pa's allocator asks for /proc/self/status, whatever the file: it gets none.
+                    (self.denied if ") = -1 " in rest else self.opened).append(path[1])
 
 
 def read_all(paths: list[str]) -> tuple[int, int]:
@@ -181,6 +184,7 @@ def measure(full: bool) -> Figure:
             if len(trace.confined) < files:  # else nothing was looked at
                 strange.append(f"only {len(trace.confined)} children were seen")
             text += f", {len(trace.confined)} children traced, {len(trace.opened)} opens"
+            text += f" and {len(trace.denied)} denied"
         if why or full:
             held = watched(given)
             strange += [path for path in held if path == str(secret)]
