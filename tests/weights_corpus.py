@@ -150,7 +150,7 @@ REFUSED: dict[str, tuple[Callable[[Files], Files], str]] = {
     },
     "pooling from elsewhere": (config_with(pooling="os.system"), "pooling must be one of"),
     "crop_px huge": (config_with(crop_px=10**17), "crop_px must lie in 32..512"),
-    "crop_px negative": (config_with(crop_px=-(10**17)), "crop_px must lie in 32..512"),
+    "crop_px negative": (config_with(crop_px=-(10**16)), "crop_px must lie in 32..512"),
     "crop_px a float": (config_with(crop_px=64.0), "crop_px must be of type int"),
     "clip_frames huge": (config_with(clip_frames=2**50), "clip_frames must lie in"),
     "embed_dim huge": (config_with(embed_dim=2**40), "embed_dim must be a multiple of 16"),

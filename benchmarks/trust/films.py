@@ -218,6 +218,10 @@ SCORED: dict[str, dict[str, Any] | Callable[[Path], object]] = {
         "size": (640, 480),
         "picture": lambda n, w, h: _with_faces(n, w, h, 160),
     },
+    "tiny_faces.mp4": {
+        "size": (640, 480),
+        "picture": lambda n, w, h: _with_faces(n, w, h, 20, most=4),
+    },
     "all_key.mp4": {"gop": 1},
     "one_key.mp4": {"gop": 999},
     "wrong_end_mp4.avi": {"muxer": "mp4"},
@@ -237,10 +241,6 @@ READ: dict[str, dict[str, Any] | Callable[[Path], object]] = {
     "no_face.mp4": {"picture": _empty},
     "black.mp4": {"picture": _black},
     "black.webm": FAST_VP9 | {"picture": _black},
-    "tiny_faces.mp4": {
-        "size": (640, 480),
-        "picture": lambda n, w, h: _with_faces(n, w, h, 20, most=4),
-    },
     "two_streams.mkv": two_streams,
     "three_pictures_an_hour.mp4": {"count": 3, "times_s": [0, 1800, 3600]},
 }
