@@ -57,9 +57,8 @@ def test_the_corpus_is_the_same_every_time(tmp_path: Path) -> None:
     made = [dict(corpus.written(tmp_path / name, chosen)) for name in ("a", "b")]
     one, two = ({case.name: path for case, path in each.items()} for each in made)
     same = [
-        one[name].read_bytes() == two[name].read_bytes() for name in one if one[name].is_file()
-        and not one[name].name.endswith((".mkv", ".webm"))  # Matroska writes random track UIDs
-    ]  # fmt: skip
+        path.read_bytes() == two[name].read_bytes() for name, path in one.items() if path.is_file()
+    ]
     assert len(same) > 15
     assert all(same)
 
@@ -112,7 +111,7 @@ def test_a_mutant_is_a_function_of_its_seed() -> None:
     whole = set(fuzz.bases().values())
     mutants = [fuzz.mutant(seed)[1] for seed in range(1, 200)]
     assert len(set(mutants)) > 190
-    assert sum(one in whole for one in mutants) < 5
+    assert sum(one in whole for one in mutants) < 12  # zeros over zeros
 
 
 def test_three_hundred_mutants_stay_in_the_cage() -> None:

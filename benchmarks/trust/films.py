@@ -77,8 +77,10 @@ def _empty(number: int, width: int, height: int) -> Picture:
 
 
 def film(path: Path, **how: Any) -> Path:
-    """A clip of `tests.clips.make_clip` with the face in it."""
-    return make_clip(path, **({"picture": face} | PLAIN | how))
+    """A clip of `tests.clips.make_clip` with the face in it, the same bytes every time."""
+    # Without the flag Matroska draws its numbers anew.
+    muxing = {"fflags": "+bitexact"} | how.get("muxer_options", {})
+    return make_clip(path, **({"picture": face} | PLAIN | how | {"muxer_options": muxing}))
 
 
 def patched(mark: bytes, at: int, data: bytes, **how: Any) -> Callable[[Path], object]:

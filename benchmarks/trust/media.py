@@ -173,6 +173,7 @@ def by_command(these: Iterable[Case], folder: Path) -> list[str]:
 def by_http(these: Iterable[Case], folder: Path) -> list[str]:
     """Each file to `/analyze` of an app that is started for it; what went wrong."""
     wrong = []
+    folder.mkdir(parents=True, exist_ok=True)
     with served(["app.py"], folder / "cache") as address:
         program = Client(address, verbose=False)
         for case, path in written(folder / "files", these):
