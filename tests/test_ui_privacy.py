@@ -1,39 +1,32 @@
-"""Two visitors of one page: what is one's is not the other's, and it goes when it is told to."""
+"""Visitors of one page: what is one's is not the other's, it goes when it is told to, and a crowd
+is told to wait. One app for all of it, with small random weights (benchmarks/soak.py)."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from benchmarks import soak
 from dfexplain.ui import page, visitors
 from dfexplain.ui.visitors import Visitors
-from tests.pages import served, write_examples
 
 PATIENCE_S = 60.0
 SECRET = "a-name-that-nobody-else-must-read"
 
 
-@dataclass
-class Served:
-    address: str
-    cache: Path
-    log: Path
-
-
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The page on drawn reports, served by a process of its own."""
-    folder = tmp_path_factory.mktemp("page")
-    examples = write_examples(folder / "examples", "two_faces")
-    with served(["-m", "tests.pages", str(examples), "0.0"], folder / "cache") as at:
-        yield Served(at.rstrip("/"), folder / "cache", folder / "cache.log")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[soak.App]:
+    """The page, served by a process of its own."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the memory of another process is read from /proc, which is not here")
+    with soak.served(tmp_path_factory.mktemp("page"), short=True) as app:
+        yield app
 
 
 class Browser(httpx.Client):
@@ -72,7 +65,7 @@ class Browser(httpx.Client):
         return list(answer.json()["data"])
 
 
-def test_another_browsers_file_is_not_found(running: Served) -> None:
+def test_another_browsers_file_is_not_found(running: soak.App) -> None:
     with Browser(running.address) as first, Browser(running.address) as second:
         path = first.upload(b"first's own bytes")
         assert first.file(path) == 200
@@ -96,7 +89,7 @@ def test_another_browsers_file_is_not_found(running: Served) -> None:
         assert second.file(path) == 200
 
 
-def test_a_visitor_without_a_cookie_has_its_own_files(running: Served) -> None:
+def test_a_visitor_without_a_cookie_has_its_own_files(running: soak.App) -> None:
     sent = httpx.post(
         f"{running.address}/gradio_api/upload", files={"files": ("program.mp4", b"program's")}
     ).json()[0]
@@ -105,7 +98,7 @@ def test_a_visitor_without_a_cookie_has_its_own_files(running: Served) -> None:
         assert browser.file(sent) == 404
 
 
-def test_the_button_deletes_at_once_what_is_the_visitors_alone(running: Served) -> None:
+def test_the_button_deletes_at_once_what_is_the_visitors_alone(running: soak.App) -> None:
     with Browser(running.address) as first, Browser(running.address) as second:
         own, shared = first.upload(b"only first's"), first.upload(b"both's")
         assert second.upload(b"both's") == shared
@@ -120,7 +113,7 @@ def test_the_button_deletes_at_once_what_is_the_visitors_alone(running: Served) 
         assert not Path(shared).exists()
 
 
-def test_the_cookie_is_random_and_out_of_reach_of_scripts(running: Served) -> None:
+def test_the_cookie_is_random_and_out_of_reach_of_scripts(running: soak.App) -> None:
     with Browser(running.address) as first, Browser(running.address) as second:
         said = first.welcome.headers["set-cookie"]
         assert re.fullmatch(
@@ -136,16 +129,41 @@ def test_uploads_are_swept_within_the_hour() -> None:
     assert page.KEPT_S + 2 * page.SWEEP_S <= 3600
 
 
-def test_the_log_holds_no_name_no_path_and_no_pixel(running: Served) -> None:
-    """Last in this module: after everything above has been done to the app."""
+def test_the_log_holds_no_name_no_path_and_no_pixel(running: soak.App) -> None:
+    """After everything above has been done to the app, and a file that is none was handed in."""
     with Browser(running.address) as browser:
         path = browser.upload(b"not a video at all")
         event = browser.analyze(path).json()["event_id"]
         told = browser.get(f"/gradio_api/call/analyze/{event}").text
         assert "event:" in told
-    log = running.log.read_text("utf-8")
-    for kept in (SECRET, str(running.cache), "program.mp4", "file=", "base64", "JFIF", "\\xff"):
+    log = (running.folder / "log.txt").read_text("utf-8")
+    assert "Running on local URL" in log
+    for kept in (
+        SECRET,
+        str(running.folder / "cache"),
+        "program.mp4",
+        "file=",
+        "base64",
+        "JFIF",
+        "\\xff",
+    ):
         assert kept not in log, log
+
+
+def test_of_fifty_uploads_at_once_twenty_one_are_taken(running: soak.App) -> None:
+    found = soak.busy(running)
+    assert found.held, found.text
+
+
+def test_who_leaves_frees_the_worker(running: soak.App) -> None:
+    found = soak.leaving(running, soak.LEAVERS_SHORT)
+    assert found.held, found.text
+
+
+def test_memory_stays_over_many_jobs(running: soak.App) -> None:
+    """After the first thirty, in which it grows: those above and some more."""
+    found = soak.growth(running, soak.JOBS_SHORT, warm_up=10)
+    assert found.held, found.text
 
 
 def test_what_is_remembered_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,9 @@ MODULES = (
     "foreign",
     "cage",
     "weights",
+    "report",
+    "load",
+    "strangers",
 )
 """The modules of this package that hold rows, in the order of the table."""
 
