@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.trust import __main__ as trust
 from benchmarks.trust.rows import Figure, Row
+from tests.sources import ROOT
 
 
 def row(key: str, held: bool | None) -> Row:
@@ -22,6 +23,17 @@ def test_every_row_has_a_key_of_its_own_and_words() -> None:
     for each in rows:
         assert each.promise
         assert each.limit
+
+
+def test_the_document_has_every_row() -> None:
+    text = (ROOT / "docs" / "trust.md").read_text("utf-8")
+    named = {
+        key
+        for line in text.splitlines()
+        if line.startswith("| R")
+        for key in line.split("|")[1].strip().split(", ")
+    }
+    assert {key for each in trust.all_rows() for key in each.key.split("/")} == named
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tests.sources import ROOT
 from tests.weights_corpus import Bomb
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and strace")
+# Files of seeds that failed, and of the rarest ending: a picture whose size is a lie.
 MUTANTS = ROOT / "tests" / "data" / "mutants"
 
 
@@ -63,6 +64,7 @@ def test_the_corpus_is_the_same_every_time(tmp_path: Path) -> None:
     assert all(same)
 
 
+@pytest.mark.timeout(900)  # a loaded machine
 def test_odd_and_broken_files_end_in_a_report_or_one_line(
     detector: Detector, tmp_path: Path
 ) -> None:
@@ -114,6 +116,7 @@ def test_a_mutant_is_a_function_of_its_seed() -> None:
     assert sum(one in whole for one in mutants) < 12  # zeros over zeros
 
 
+@pytest.mark.timeout(900)  # a loaded machine
 def test_three_hundred_mutants_stay_in_the_cage() -> None:
     counts, odd = fuzz.tally(range(1, 301))
     assert [one for one in odd if one[1] == "FAILED"] == []
@@ -126,9 +129,8 @@ def test_a_mutant_that_escapes_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def raising(*_: object, **__: object) -> None:
-        raise struct_error("escaped")
+        raise RuntimeError("escaped")
 
-    struct_error = RuntimeError
     monkeypatch.setattr(fuzz.video, "sample", raising)
     seed, became, more = fuzz.outcome(1, tmp_path)
     assert (seed, became) == (1, "FAILED")
@@ -137,7 +139,7 @@ def test_a_mutant_that_escapes_is_a_failure(
 
 
 @pytest.mark.parametrize("path", sorted(MUTANTS.glob("*")), ids=lambda path: path.name)
-def test_a_mutant_that_once_escaped_does_not_again(
+def test_the_mutants_that_were_kept_stay_in_the_cage(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fuzz, "mutant", lambda seed: (path.name, path.read_bytes()))
@@ -190,7 +192,7 @@ def test_the_trace_sees_a_socket_and_a_foreign_file() -> None:
 
 @LINUX
 def test_the_other_watch_sees_what_a_child_holds_open(tmp_path: Path) -> None:
-    clip = films.film(tmp_path / "clip.mp4", count=400, size=(320, 240))
+    clip = films.film(tmp_path / "clip.mp4", count=120, size=(320, 240))
     assert str(clip) in foreign.watched([str(clip)] * 3)
 
 
@@ -212,13 +214,14 @@ def test_a_hostile_child_is_stopped_soon(deed: str, tmp_path: Path) -> None:
 # R5, R6 ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(900)  # a loaded machine
 def test_weights_run_nothing_while_they_are_loaded(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.trust.weights", str(tmp_path), "12"],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=True,
     )
     found = json.loads(done.stdout.splitlines()[-1])

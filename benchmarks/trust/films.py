@@ -27,6 +27,8 @@ __all__ = ["BASES", "FACE_XYXY", "face", "film", "films"]
 Picture = NDArray[np.uint8]
 SIDE = 160
 COUNT = 12
+SAME = {"fflags": "+bitexact"}
+"""Without it Matroska draws its numbers anew."""
 FACE_XYXY = (76, 52, 332, 308)
 """Where the face of examples/untouched.mp4 is, with room around it."""
 
@@ -78,8 +80,7 @@ def _empty(number: int, width: int, height: int) -> Picture:
 
 def film(path: Path, **how: Any) -> Path:
     """A clip of `tests.clips.make_clip` with the face in it, the same bytes every time."""
-    # Without the flag Matroska draws its numbers anew.
-    muxing = {"fflags": "+bitexact"} | how.get("muxer_options", {})
+    muxing = SAME | how.get("muxer_options", {})
     return make_clip(path, **({"picture": face} | PLAIN | how | {"muxer_options": muxing}))
 
 
@@ -99,7 +100,7 @@ def two_streams(path: Path) -> None:
     """Two video tracks: a black one first."""
     clips = [film(path.with_name(f"{path.stem}{i}.mp4"), picture=p) for i, p in
              enumerate((_black, face))]  # fmt: skip
-    with av.open(str(path), "w") as out:
+    with av.open(str(path), "w", options=SAME) as out:
         for clip in clips:
             with av.open(str(clip)) as source:
                 track = source.streams.video[0]
@@ -128,7 +129,11 @@ def spoken(path: Path) -> None:
     """Sound beside the pictures."""
     clip, sound = film(path.with_name(f"{path.stem}_.mp4")), path.with_name(f"{path.stem}_.m4a")
     write_audio(sound)
-    with av.open(str(clip)) as one, av.open(str(sound)) as two, av.open(str(path), "w") as out:
+    with (
+        av.open(str(clip)) as one,
+        av.open(str(sound)) as two,
+        av.open(str(path), "w", options=SAME) as out,
+    ):
         pairs = [(c, c.streams[0], out.add_stream_from_template(c.streams[0])) for c in (one, two)]
         for container, source, target in pairs:
             for packet in container.demux(source):
