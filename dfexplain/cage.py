@@ -8,7 +8,8 @@ child that crashes, falls silent or goes over a limit is killed and becomes one 
 
 On POSIX the child gives up its rights before it looks at the file (`confine`): memory, CPU time, no
 file written, and one more descriptor to open, which the file itself takes: none is left for another
-file or a socket. Windows has no such limits in the standard library; there the time limits remain.
+file or a socket. On Linux the kernel refuses more (`walls`): other files, new processes, signals.
+Windows has no such limits in the standard library; there the time limits remain.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
+import signal
 import stat
 import struct
 import subprocess
@@ -70,9 +73,10 @@ def printable(text: str) -> str:
 
 
 def shown_name(path: str) -> str:
-    """A file's base name for messages: printable, at most 50 characters."""
+    """A file's base name for messages: printable, at most 36 characters, so that the line with its
+    code has no more than 160."""
     name = printable(re.split(r"[/\\]", path.rstrip("/\\"))[-1] or path)
-    return name if len(name) <= 50 else name[:47] + "..."
+    return name if len(name) <= 36 else name[:33] + "..."
 
 
 def admit(path: str | Path) -> Path:
@@ -150,32 +154,61 @@ class Cage:
         Raises NotAVideo when the child crashed, LimitExceeded when it was stopped at a limit.
         """
         patience_s = min(self._limits.silence_s, self._limits.wait_s - self._waited_s)
-        alarm = threading.Timer(max(patience_s, 0.0), self._process.kill)
-        alarm.daemon = True
+        alarm: threading.Timer | None = None
+        if sys.platform == "win32":  # elsewhere `_readable` knows the time
+            alarm = threading.Timer(max(patience_s, 0.0), self._process.kill)
+            alarm.daemon = True
+            alarm.start()
         begin = time.monotonic()
-        alarm.start()
         try:
-            kind, size = _HEAD.unpack(self._exactly(_HEAD.size))
+            kind, size = _HEAD.unpack(self._exactly(_HEAD.size, begin + patience_s))
             if size > max(largest, _MESSAGE_BYTES):
                 raise NotAVideo(f"{self._subject} made the decoder answer nonsense.")
-            content = self._exactly(size)
+            content = self._exactly(size, begin + patience_s)
         except EOFError as end:
             late = time.monotonic() - begin >= patience_s
             raise self._why_it_ended(late) from end
         finally:
-            alarm.cancel()
+            if alarm is not None:
+                alarm.cancel()
             self._waited_s += time.monotonic() - begin
         return kind, content
 
-    def _exactly(self, size: int) -> bytearray:
+    def _exactly(self, size: int, until: float) -> bytearray:
         content = bytearray(size)
         view = memoryview(content)
         while view:
+            if not self._readable(until):
+                raise EOFError
             count = self._stdout.readinto(view)  # type: ignore[attr-defined]
             if not count:
                 raise EOFError
             view = view[count:]
         return content
+
+    def _readable(self, until: float) -> bool:
+        """Whether there is something to read before a time of the monotonic clock.
+
+        The end of the child is not enough: what it started may hold the other end of the pipe.
+        Windows cannot wait for a pipe; there the child's end has to do.
+        """
+        if sys.platform == "win32":
+            return True
+        waiting = select.poll()
+        waiting.register(self._stdout, select.POLLIN)
+        return bool(waiting.poll(max(0.0, until - time.monotonic()) * 1000))
+
+    def _kill(self) -> None:
+        """Kill the child and what it started, unless it is known to have ended."""
+        if self._process.returncode is not None:
+            return
+        if sys.platform == "win32":
+            self._process.kill()
+            return
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)  # it leads a session of its own
+        except ProcessLookupError:
+            return
 
     def _why_it_ended(self, late: bool) -> LimitExceeded | NotAVideo:
         self.close()
@@ -193,8 +226,8 @@ class Cage:
         return NotAVideo(f"{self._subject} must hold a video, but the decoder broke down on it.")
 
     def close(self) -> None:
-        """Kill the child, if it still runs, and wait until it is gone. May be called again."""
-        self._process.kill()
+        """Kill the child and what it started, and wait for its end. May be called again."""
+        self._kill()
         self._process.wait()
         self._stdout.close()
 
@@ -244,11 +277,17 @@ class Channel:
             self.send(b"B")
 
 
-def confine(memory_bytes: int, cpu_s: int) -> None:
-    """Give up, in the child and for good, what reading one file does not need (POSIX only)."""
+def confine(memory_bytes: int, cpu_s: int, path: str | None = None) -> None:
+    """Give up, in the child and for good, what reading the file at `path` does not need: by limits
+    (POSIX only), and by what the kernel refuses (`walls`, Linux only)."""
     if sys.platform == "win32":
         return
     import resource
+
+    from dfexplain import walls
+
+    if path is not None:
+        walls.only_file(path)
 
     limits = {
         resource.RLIMIT_AS: memory_bytes,
@@ -265,6 +304,7 @@ def confine(memory_bytes: int, cpu_s: int) -> None:
         except (OSError, ValueError):  # macOS refuses some values of RLIMIT_AS
             if limit != resource.RLIMIT_AS:
                 raise
+    walls.without_calls()
 
 
 def confine_threads() -> None:

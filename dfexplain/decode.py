@@ -234,7 +234,7 @@ def answer(serve: Callable[[Channel, dict[str, Any]], None]) -> None:
     """Take the one request, give up all rights that reading does not need, serve, and end."""
     channel = Channel()
     request: dict[str, Any] = channel.request()
-    confine(request["memory_bytes"], request["cpu_s"])
+    confine(request["memory_bytes"], request["cpu_s"], request["path"])
     try:
         serve(channel, request)
     except RefusedError as refused:

@@ -79,7 +79,11 @@ class Engine:
         """RGB uint8 crops (N, S, S, 3) to the model's input (N, 3, S, S)."""
         # A channels-last view: the memory is already in the order that the convolutions want.
         frames = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device).permute(0, 3, 1, 2)
-        return (frames.float() / 255.0 - self._mean) / self._std
+        return self.standardised(frames.float())
+
+    def standardised(self, pixels: Tensor) -> Tensor:
+        """Pixels (N, 3, S, S) in 0..255 to the model's input; gradients pass."""
+        return (pixels / 255.0 - self._mean) / self._std
 
     def run(self, crops: Crops) -> EngineOutput:
         """Score crops (N, S, S, 3), each for itself or, where the model wants clips, as consecutive

@@ -20,7 +20,8 @@ DfExplainError                  code, message; the CLI and the app catch this an
 ├── GateMissed                  a measured number that does not reach the target that was set
 ├── HistoryUnavailable          the file of past analyses cannot be read or written
 ├── StoreUnavailable            the database of jobs cannot be reached, read or written
-└── SettingError                an option or a config value out of its range
+├── SettingError                an option or a config value out of its range
+└── VersionRefused              an installed package is too old to be safe
 
 Each class has a stable `code`, shown to users and used by scripts. Third-party errors are
 translated where they arise, with `raise ... from`.
@@ -47,6 +48,7 @@ __all__ = [
     "SettingError",
     "SourceLeak",
     "StoreUnavailable",
+    "VersionRefused",
     "WeightsError",
     "WeightsNotFound",
     "WeightsRefused",
@@ -180,3 +182,9 @@ class SettingError(DfExplainError):
     """An option or a config value is outside its range."""
 
     code = "setting"
+
+
+class VersionRefused(DfExplainError):
+    """An installed package has known holes that the input of strangers reaches."""
+
+    code = "version"

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import re
 import sysconfig
+import time
 from collections.abc import Callable
 from multiprocessing import TimeoutError as PatienceEnded
-from multiprocessing.pool import ThreadPool
+from multiprocessing.pool import AsyncResult, ThreadPool
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,7 +45,8 @@ T = TypeVar("T")
 DEFAULT = "default"
 # Two questions are asked of the Hub (which commit, which files), so it has 30 s in all to answer.
 ANSWER_S = 15.0
-# A download may take longer than an answer, but not for ever: this is a slow mobile connection.
+# A download may take longer than an answer while bytes arrive, but not for ever: this is a slow
+# mobile connection.
 SLOWEST_BYTES_PER_S = 50_000
 
 _HUB_NAME = re.compile(
@@ -172,8 +174,39 @@ def _snapshot(
             )
         return config
 
+    cache = Path(cache_dir or hf.constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}"
     patience = ANSWER_S + sum(sizes[name] for name in wanted) / SLOWEST_BYTES_PER_S
-    return Path(_ask(repo, revision, fetch, patience)).parent, commit
+    return Path(_ask(repo, revision, fetch, patience, cache / "blobs")).parent, commit
+
+
+def _bytes_in(folder: Path) -> int:
+    """The bytes of the files in a folder, as far as they are there."""
+    total = 0
+    for path in folder.glob("*"):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:
+            continue  # renamed just now
+    return total
+
+
+def _wait(result: AsyncResult[T], seconds: float, growing: Path | None) -> T:
+    """The result of a call; PatienceEnded after `seconds`, or once the folder `growing` has not
+    grown for as long as an answer may take."""
+    if growing is None:
+        return result.get(seconds)
+    end, here, last = time.monotonic() + seconds, _bytes_in(growing), time.monotonic()
+    while True:
+        try:
+            return result.get(min(0.2, ANSWER_S))
+        except PatienceEnded:
+            now, there = time.monotonic(), _bytes_in(growing)
+            if there != here:
+                here, last = there, now
+            elif now - last > ANSWER_S:
+                raise
+            if now > end:
+                raise
 
 
 def _check_listing(label: str, sizes: dict[str, int]) -> None:
@@ -192,8 +225,15 @@ def _check_listing(label: str, sizes: dict[str, int]) -> None:
             )
 
 
-def _ask(repo: str, revision: str, call: Callable[[], T], seconds: float | None = None) -> T:
-    """Call the Hub client with a time limit, its errors translated.
+def _ask(
+    repo: str,
+    revision: str,
+    call: Callable[[], T],
+    seconds: float | None = None,
+    growing: Path | None = None,
+) -> T:
+    """Call the Hub client with a time limit, its errors translated. A call that fetches names the
+    folder that is to be `growing` meanwhile.
 
     The client's own timeouts are per read, and some of its calls have none. The thread of a call
     that was given up is a daemon: it cannot hold the process back.
@@ -202,10 +242,10 @@ def _ask(repo: str, revision: str, call: Callable[[], T], seconds: float | None 
     seconds = ANSWER_S if seconds is None else seconds
     try:
         with ThreadPool(1) as pool:
-            return pool.apply_async(call).get(seconds)
+            return _wait(pool.apply_async(call), seconds, growing)
     except PatienceEnded as error:
         raise HubUnavailable(
-            f"the Hub must answer within {seconds:g} s, but {what} did not come. "
+            f"the Hub must answer within {ANSWER_S:g} s, but {what} did not come. "
             "Check the network, or use weights from a folder."
         ) from error
     except hub.RevisionNotFoundError as error:

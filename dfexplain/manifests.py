@@ -107,7 +107,7 @@ def main() -> None:
     request: dict[str, Any] = channel.request()
     here = {"remote_manifest_fetch": False, "ocsp_fetch": False}
     context = c2pa.Context(c2pa.Settings.from_dict({"verify": here}))
-    confine(request["memory_bytes"], request["cpu_s"])
+    confine(request["memory_bytes"], request["cpu_s"], request["path"])
     confine_threads()
     state, facts = _look(channel, request["path"], context)
     channel.send_json(b"P", {"state": state, **facts})

@@ -25,7 +25,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from tests.hub_store import Commit, RefusalError, Repo, Store, is_lfs, oid
+from tests.hub_store import Commit, RefusalError, Repo, Store, faulty, is_lfs, oid
 
 __all__ = ["HubServer"]
 
@@ -93,8 +93,7 @@ def _routes(hub: HubServer) -> FastAPI:
         call = f"{request.method} {request.url.path}"
         hub.log.append(call)
         if call in hub.faults:
-            status = int(hub.faults[call])
-            return JSONResponse({"error": "on purpose"}, status, {"Retry-After": "7"})
+            return await faulty(hub.faults[call])
         return await call_next(request)
 
     @app.exception_handler(RefusalError)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastapi import Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-__all__ = ["READER", "TOKEN", "Commit", "RefusalError", "Repo", "Store", "is_lfs", "oid"]
+__all__ = ["READER", "TOKEN", "Commit", "RefusalError", "Repo", "Store", "faulty", "is_lfs", "oid"]
 
 TOKEN = "hf_token_of_the_tests"
+# Longer than any patience of the tests.
+SLOW_S = 60.0
 # Of somebody who may read what is private, and write nothing.
 READER = "hf_reader_of_the_tests"
 
@@ -56,6 +60,15 @@ class RefusalError(Exception):
         self.status, self.code, self.message = status, code, message
 
 
+async def faulty(fault: str | int) -> Response:
+    """An answer too late, one that is no Hub's, or a status."""
+    if fault == "slow":
+        await asyncio.sleep(SLOW_S)
+    if fault in ("slow", "wrong"):
+        return HTMLResponse("<html>a hotel's sign-in page</html>")
+    return JSONResponse({"error": "on purpose"}, int(fault), {"Retry-After": "7"})
+
+
 def is_lfs(path: str, size: int) -> bool:
     return path.endswith(".safetensors") or size > 10_000_000
 
@@ -71,7 +84,8 @@ class Store:
     """The Hub's memory. A Space is the repository `spaces/org/name`.
 
     `log` holds 'METHOD path' of each call. `faults` maps a file to what goes wrong when it is
-    fetched, and 'METHOD path' to the status that such a call gets instead of an answer. `interrupt`
+    fetched, and 'METHOD path' to the status that such a call gets instead of an answer, or to
+    `slow` or `wrong`. `interrupt`
     is called once, when a client has begun to upload: somebody else's push.
     """
 

@@ -19,7 +19,7 @@ from tests.test_requirements import pins
 
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     ROOT / "benchmarks/README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
@@ -151,8 +151,8 @@ def test_every_documented_command_is_understood() -> None:
             text = help_of(program, *words[:1])
             assert [option for option in options if option not in text] == [], words
         else:
-            path = program if "/" in program else program.replace(".", "/") + ".py"
-            assert (ROOT / path).is_file()
+            path = program.removesuffix(".py").replace(".", "/")
+            assert any((ROOT / f"{path}{end}").is_file() for end in (".py", "/__main__.py")), path
     assert {"dfexplain", "train", "benchmarks.long_file", "scripts/make_examples.py"} <= checked
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import pickle
 import re
 from collections.abc import Callable
@@ -74,6 +76,46 @@ def gate(**changes: np.ndarray | None) -> Callable[[Files], Files]:
     return change
 
 
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (os.mkdir, ("burst",))
+
+
+def saved_by_torch() -> bytes:
+    """What `torch.save` writes: a pickle in an archive."""
+    buffer = io.BytesIO()
+    torch.save({"head.bias": torch.zeros(1), "bomb": Bomb()}, buffer)
+    return buffer.getvalue()
+
+
+def saved_by_numpy() -> bytes:
+    """An archive of arrays, one of them of objects."""
+    buffer = io.BytesIO()
+    np.savez(buffer, bomb=np.array([Bomb()], dtype=object))
+    return buffer.getvalue()
+
+
+# What timm, or a program that joins paths, would follow.
+HOSTILE_NAMES = (
+    "hf_hub:org/name",
+    "hf-hub:org/name@main",
+    "local-dir:/etc",
+    "local-dir:../../evil",
+    "../../evil",
+    "/etc/passwd",
+    "https://127.0.0.1:9/a.safetensors",
+    "file:///etc/passwd",
+    "resnet18.a1_in1k",
+    "resnet18/../../evil",
+    "resnet18\0",
+    "RESNET18",
+    "__import__('os').system('true')",
+    "$(touch burst)",
+    "",
+    "x" * 20_000,
+)
 HEAD = torch.zeros(1, 576)
 REFUSED: dict[str, tuple[Callable[[Files], Files], str]] = {
     # config.json
@@ -95,6 +137,38 @@ REFUSED: dict[str, tuple[Callable[[Files], Files], str]] = {
     "sha256 too short": (config_with(sha256="ab"), "sha256 of 64 hex digits"),
     "sha256 a number": (config_with(sha256=7), "sha256 of 64 hex digits"),
     "backbone from elsewhere": (config_with(backbone="hf-hub:a/b"), "backbone must be one of"),
+    **{
+        f"backbone {name!r:.40}": (config_with(backbone=name), "backbone must be one of")
+        for name in HOSTILE_NAMES
+    },
+    **{
+        f"architecture {name!r:.40}": (
+            config_with(architecture=name),
+            "architecture must be one of",
+        )
+        for name in HOSTILE_NAMES[:4]
+    },
+    "pooling from elsewhere": (config_with(pooling="os.system"), "pooling must be one of"),
+    "crop_px huge": (config_with(crop_px=10**17), "crop_px must lie in 32..512"),
+    "crop_px negative": (config_with(crop_px=-(10**16)), "crop_px must lie in 32..512"),
+    "crop_px a float": (config_with(crop_px=64.0), "crop_px must be of type int"),
+    "clip_frames huge": (config_with(clip_frames=2**50), "clip_frames must lie in"),
+    "embed_dim huge": (config_with(embed_dim=2**40), "embed_dim must be a multiple of 16"),
+    "crop_margin huge": (config_with(crop_margin=1e300), "crop_margin must lie in 0..1"),
+    "mean of text": (config_with(mean=["0", "0", "0"]), "mean must be a list of three"),
+    "mean endless": (config_with(mean=[0.5] * 10_000), "mean must be a list of three"),
+    "std zero": (config_with(std=[0, 0, 0]), "std must"),
+    "dropout NaN": (config_text(r'"dropout": 0.2', '"dropout": NaN'), "not finite: NaN"),
+    "mask_head a number": (config_with(mask_head=1), "mask_head must be of type bool"),
+    "config key twice, deep": (
+        config_text(r"\{", '{"x": {"a": 1, "a": 2},'),
+        "key twice: a",
+    ),
+    "config deep in objects": (file(CONFIG, b'{"a":' * 10_000), "config.json .* valid JSON"),
+    "config a pickle": (file(CONFIG, pickle.dumps({"format": 1})), "config.json .* valid JSON"),
+    "config with NUL": (file(CONFIG, b"{}\0"), "config.json .* valid JSON"),
+    "config in UTF-16": (file(CONFIG, "{}".encode("utf-16")), "config.json .* valid JSON"),
+    "config prototype": (config_with(__class__="os"), "known keys only"),
     "backbone a list": (config_with(backbone=["resnet18"]), "backbone must be of type str"),
     "crop_px too small": (config_with(crop_px=8), "crop_px must lie in 32..512, but got 8"),
     "mean of two": (config_with(mean=[0.5, 0.5]), "mean must be a list of three"),
@@ -109,6 +183,25 @@ REFUSED: dict[str, tuple[Callable[[Files], Files], str]] = {
     "model cut and vouched for": (model_bytes(lambda m: m[:-4]), "be a safetensors file"),
     "model empty": (model_bytes(lambda m: b""), "no valid header length"),
     "model a pickle": (model_bytes(lambda m: pickle.dumps([1])), "no valid header length"),
+    "model by torch.save": (model_bytes(lambda m: saved_by_torch()), "no valid header length"),
+    "model by numpy": (model_bytes(lambda m: saved_by_numpy()), "no valid header length"),
+    "model a pickle that runs": (
+        model_bytes(lambda m: pickle.dumps(Bomb())), "no valid header length"),
+    "pickle behind the header": (
+        model_bytes(lambda m: m + pickle.dumps(Bomb())), "be a safetensors file"),
+    "header too deep": (
+        model_bytes(lambda m: (200_000).to_bytes(8, "little") + b"[" * 200_000), "valid JSON"),
+    "shape huge": (
+        header('"shape":[1,576]', '"shape":[4611686018427387904,576]'),
+        "digits",
+    ),
+    "shape negative": (header('"shape":[1,576]', '"shape":[-1,576]'), "head.weight of shape"),
+    "shape overflows": (
+        header('"shape":[1,576]', '"shape":[4294967296,4294967296]'), "head.weight of shape"),
+    "offsets beyond": (
+        model_bytes(lambda m: m[:8] + m[8:].replace(b'"data_offsets":[0,', b'"data_offsets":[9,')),
+        "be a safetensors file",
+    ),
     "header longer than the file": (
         model_bytes(lambda m: (2**40).to_bytes(8, "little") + m[8:]),
         "no valid header length",
@@ -143,6 +236,20 @@ REFUSED: dict[str, tuple[Callable[[Files], Files], str]] = {
     # the others
     "calibration no JSON": (file("calibration.json", b"nan"), "calibration.json .* valid JSON"),
     "calibration key missing": (file("calibration.json", b"{}"), "exactly its keys"),
+    "calibration a pickle": (
+        file("calibration.json", pickle.dumps(Bomb())), "calibration.json .* valid JSON"),
+    "calibration too deep": (file("calibration.json", b"[" * 10**6), "calibration.json .* valid"),
+    "calibration key twice": (
+        lambda files: files | {"calibration.json": files["calibration.json"].replace(
+            b"{", b'{"slope": 1,', 1)},
+        "key twice: slope",
+    ),
+    "calibration of numbers without end": (calibration_with(slope=10**300), "digits"),
+    "heatmaps a pickle": (file("heatmaps.json", pickle.dumps(Bomb())), "heatmaps.json .* valid"),
+    "evaluation too deep": (file("evaluation.json", b"[" * 10**6), "evaluation.json .* valid"),
+    "neighbours a pickle": (
+        file("neighbours.safetensors", pickle.dumps(Bomb())), "neighbours.safetensors"),
+    "golden too deep": (file("golden.json", b"[" * 60_000), "golden.json .* valid JSON"),
     "calibration slope": (calibration_with(slope=-1), "calibration.json .* slope must"),
     "calibration method": (calibration_with(method="exec"), "calibration.json .* method must"),
     "calibration knots unused": (calibration_with(knots=[[0, 0.5]]), "knots must be null"),

@@ -162,7 +162,8 @@ class _Dealer:
         """What adding a group does to the squared distance from the targets."""
         total = 0.0
         for stratum, n in strata.items():
-            target = self.targets[name, stratum]
+            # A stratum of which nothing is left for a split has no target there.
+            target = self.targets.get((name, stratum), 0)
             off = self.have[name, stratum] - target
             total += ((off + n) ** 2 - off**2) / (target + 1.0)
         return total

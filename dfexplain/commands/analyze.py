@@ -101,7 +101,7 @@ def write_reports(
             try:
                 found = analyzed(detector, path, sampling, name)
             except InputError as error:
-                complain(error, words.plain(path))
+                complain(error, path, words.plain(path))
                 status = BAD_INPUT
                 continue
             report.write(explain(found), arguments.out, formats)

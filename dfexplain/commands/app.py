@@ -18,6 +18,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve the app until the program is stopped."""
+    from dfexplain import floors
+
+    # Before the packages that it asks about are imported.
+    floors.check()
     from dfexplain.ui import build, launch
 
     launch(build())

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from dfexplain.cage import shown_name
 from dfexplain.errors import DfExplainError, SettingError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ __all__ = [
     "DONE",
     "EXIT",
     "INTERRUPTED",
+    "LINE",
     "Layout",
     "Parser",
     "add_sampling",
@@ -27,6 +29,9 @@ __all__ = [
     "new_file",
     "sampling_of",
 ]
+
+LINE = 160
+"""So long is a line about a file that cannot be used, at most."""
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -117,7 +122,13 @@ def new_file(path: Path) -> Path:
     return path
 
 
-def complain(error: DfExplainError, file: str | None = None) -> None:
-    """One line on stderr: the code, the file if one is named, and the message."""
-    where = "" if file is None else f"{file}: "
-    print(f"error[{error.code}]: {where}{error}", file=sys.stderr)
+def complain(error: DfExplainError, file: str | None = None, shown: str = "") -> None:
+    """One line on stderr, of at most LINE characters: the code, the file if one is named, and the
+    message, which does not name that file again. Of a long path, `shown` as text, the end is there.
+    """
+    head, text = f"error[{error.code}]: ", str(error)
+    if file is not None:
+        text = text.removeprefix(f"{shown_name(file)} ")
+        room = max(LINE - len(head) - len(text) - 2, 20)
+        head += f"{shown if len(shown) <= room else '...' + shown[3 - room :]}: "
+    print(head + text, file=sys.stderr)

@@ -127,9 +127,9 @@ class ModelConfig:
         )
         for name, holds, rule in rules:
             if not holds:
-                raise SettingError(
-                    f"{name} must {rule}, but got {getattr(self, name)!r}. Correct config.json."
-                )
+                got = repr(getattr(self, name))
+                got = got if len(got) <= 30 else f"{got[:27]}..."
+                raise SettingError(f"{name} must {rule}, but got {got}. Correct config.json.")
 
     @property
     def label(self) -> str:

@@ -39,6 +39,7 @@ class Desk:
     another: gr.Button
     again: gr.Button
     cancel: gr.Button
+    forget: gr.Button
     frames: gr.Dropdown
     examples: dict[Path, gr.Button]
     verdict: gr.HTML
@@ -103,6 +104,7 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
             another = button(words.ANOTHER, "another")
             again = button(words.AGAIN, "again")
             cancel = button(words.CANCEL, "cancel")
+            forget = gr.Button(words.FORGET, size="sm", scale=0, min_width=60, elem_id="forget")
             frames = gr.Dropdown(
                 [(words.frames(number), number) for number in FRAME_COUNTS],
                 value=32,
@@ -153,9 +155,9 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
         busy = gr.State(False)
         source, report, pick, found = (gr.State(None, time_to_live=kept_s) for _ in range(4))
     return Desk(
-        upload, player, picture, note, weights_line, another, again, cancel, frames, buttons, card,
-        line, caption, crop, frame, previous, following, signed, show, bar, evidence, busy,
-        source, report, pick, found, reader,
+        upload, player, picture, note, weights_line, another, again, cancel, forget, frames,
+        buttons, card, line, caption, crop, frame, previous, following, signed, show, bar,
+        evidence, busy, source, report, pick, found, reader,
     )  # fmt: skip
 
 
@@ -217,6 +219,7 @@ def _switched(at: Desk, *, busy: bool, ready: bool) -> Update:
         at.another: gr.Button(interactive=ready and not busy),
         at.again: gr.Button(interactive=ready and not busy),
         at.cancel: gr.Button(interactive=busy),
+        at.forget: gr.Button(interactive=not busy),
         at.frames: gr.Dropdown(interactive=not busy),
     }
     for example in at.examples.values():

@@ -24,6 +24,7 @@ from dfexplain.ui.desk import Desk, Update
 from dfexplain.ui.reasons import Reasons
 from dfexplain.ui.services import Services, lively
 from dfexplain.ui.viewer import Pick, View
+from dfexplain.ui.visitors import VISITORS, visitor_of
 from dfexplain.ui.weights import WeightsTab
 
 __all__ = ["analyse", "wire_analysis", "wire_viewing", "wire_weights"]
@@ -107,6 +108,11 @@ def wire_analysis(at: Desk, loaded: gr.State, services: Services) -> list[Depend
         text = verdict.message(words.CANCELLED, words.CANCELLED_TEXT)
         return {**desk.idle(at), at.timeline: timeline.empty(), at.verdict: text}
 
+    def forget(request: gr.Request) -> Update:
+        files = VISITORS.forget(visitor_of(dict(request.cookies)))
+        text = words.FORGOTTEN_TEXT.format(files=files)
+        return {**desk.nothing(at), at.verdict: verdict.message(words.FORGOTTEN, text)}
+
     def failed(busy: bool) -> Update:
         # Gradio's page calls a cancelled run a failure, after the last of its news has come in.
         if not busy:
@@ -134,6 +140,7 @@ def wire_analysis(at: Desk, loaded: gr.State, services: Services) -> list[Depend
         run.failure(failed, at.busy, outputs, **QUICK)
     at.cancel.click(stopped, None, outputs, cancels=runs, **QUICK)
     at.another.click(partial(desk.nothing, at), None, outputs, **QUICK)
+    at.forget.click(forget, None, outputs, **QUICK)
     return runs
 
 

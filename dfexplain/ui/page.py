@@ -27,9 +27,12 @@ from dfexplain.ui.services import Services
 
 __all__ = ["build"]
 
-# A report and its video are forgotten this long after they were last used.
-KEPT_S = 2 * 3600
-SWEEP_S = 600
+# A report and its video are forgotten this long after they were last used: with the time to the
+# next sweep, within the hour.
+KEPT_S = 3000
+SWEEP_S = 300
+# The weights that a page has chosen are no secret, and last longer.
+WEIGHTS_KEPT_S = 2 * 3600
 
 
 def build(services: Services | None = None, examples: Path | None = None) -> gr.Blocks:
@@ -45,7 +48,7 @@ def build(services: Services | None = None, examples: Path | None = None) -> gr.
             f'<div class="masthead"><h1>{words.TITLE}</h1><p>{words.TAGLINE}</p></div>',
             apply_default_css=False,
         )
-        loaded = gr.State(None, time_to_live=KEPT_S)
+        loaded = gr.State(None, time_to_live=WEIGHTS_KEPT_S)
         with gr.Tabs():
             at = desk.desk(clips, KEPT_S)
             why = reasons.tab(KEPT_S)

@@ -53,6 +53,12 @@ BUSY = "That did not work"
 BUSY_TEXT = "Too many videos wait in line, or the program failed: see its log. Try again soon."
 CANCELLED = "Cancelled"
 CANCELLED_TEXT = "Nothing was kept. Press “Analyse again” or choose another video."
+FORGET = "Delete my files"
+FORGOTTEN = "Deleted"
+FORGOTTEN_TEXT = (
+    "The files that this browser sent or was shown are deleted from the machine that runs this "
+    "page: {files}. What the History tab keeps is deleted there."
+)
 REFUSED = "This file was not analysed"
 NO_WEIGHTS = "No weights are loaded"
 NO_WEIGHTS_TEXT = "Choose others in the Weights tab."

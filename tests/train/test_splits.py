@@ -154,3 +154,11 @@ def test_a_second_split_leaves_no_table_of_the_first(tmp_path: Path) -> None:
         split_tables(SplitRequest(out=tmp_path))
     with pytest.raises(SettingError, match="given alone"):
         split_tables(SplitRequest(label_file=tmp_path, input_dir=tmp_path))
+
+
+def test_a_fake_and_its_original_alone_are_refused_in_one_line() -> None:
+    """Found by a property test: a kind of video that one split has used up had no target left."""
+    real = VideoRecord("real.mp4", 0, "one")
+    fake = VideoRecord("fake.mp4", 1, "one", source_id=real.key, method="swap")
+    with pytest.raises(DataError, match="every split must get a video"):
+        splits.make([real, fake], split_ratio=0.5)

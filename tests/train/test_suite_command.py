@@ -21,13 +21,19 @@ from train.forgeries import RECIPES
 from train.made_clips import ClipSet
 from train.portraits import split_of
 from train.records import read_crops
-from train.suite import measuring, probe
+from train.suite import changed, measuring, probe
 from train.suite.shipped import CROPS, EXAMPLES
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small.publishable(tmp_path_factory.mktemp("suite") / "weights")
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Crops that are changed on purpose: enough to see the table."""
+    monkeypatch.setattr(changed, "EACH", 4)
 
 
 def test_the_crops_that_ship_are_of_test_people_and_small() -> None:
@@ -104,7 +110,7 @@ def test_portraits_give_all_tables_and_labelled_clips_come_last(
     data_of = json.loads((tmp_path / "out" / "evaluation.json").read_text("utf-8"))
     assert [t["key"] for t in data_of["tables"]] == [
         "made", "made_recipes", "made_kinds", "made_crf", "made_face_px", "groups",
-        "robustness", "gate", "probe", "clips", "clips_each", "pointing",
+        "robustness", "gate", "probe", "clips", "clips_each", "changed", "pointing",
     ]  # fmt: skip
     made = dict(data_of["tables"][0]["rows"])
     assert made["clips with a score (coverage)"]["n"] == 6

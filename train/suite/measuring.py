@@ -14,7 +14,7 @@ from dfexplain.structures import Evaluation, EvaluationTable, HeatmapRecord
 from train import gate_material, made_clips, portraits, scores
 from train.detecting import detect
 from train.scores import ScoredVideo
-from train.suite import gates, labelled, people, probe, shipped, worn
+from train.suite import changed, gates, labelled, people, probe, shipped, worn
 from train.suite.kept import kept, key
 
 __all__ = ["Bar", "Measured", "Options", "measure"]
@@ -73,6 +73,7 @@ def measure(weights: Weights, data: Path | None, options: Options, bar: Bar) -> 
             measured_on += "; the labelled clips come last."
         else:
             measured_on += ". Not measured on genuine deepfakes."
+    tables.append(changed.table(weights, options.resamples))
     tables.append(_pointing(weights.heatmaps))
     return Measured(Evaluation(weights.info.sha256, measured_on, tuple(tables)), tuple(scored))
 
