@@ -99,8 +99,8 @@ class Tally:
         """The figures in one line, with the first thing that went wrong."""
         text = (
             f"{self.files} files, {self.scored} scored, {self.read - self.scored} read without a "
-            f"score, {self.refused} refused, longest {self.longest_s:.1f} s, longest line "
-            f"{self.longest_line}"
+            f"score, {self.refused} refused, longest {self.longest_s:.1f} s where "
+            f"{longest_s():.0f} s are allowed, longest line {self.longest_line}"
         )
         return text + (f", {len(self.wrong)} WRONG: {self.wrong[0]}" if self.wrong else "")
 
