@@ -95,6 +95,9 @@ def test_pictures(
         visit.button("two people").click()
         visit.wait_caption("face [AB]")
         visit.video_at(shown_time_s(visit.caption()))
+        evidence = visit.page.locator("#evidence")
+        sync_api.expect(evidence).to_contain_text("map against", timeout=SLOW_MACHINE_MS)
+        visit.goes_quiet()
         assert visit.fits()
         _picture(visit, name)
 
