@@ -5,12 +5,7 @@
 
 const find = (selector) => element.querySelector(selector);
 const plots = () => [...element.querySelectorAll('.tl-plot[data-rows]')];
-// A lane of ten minutes is read once, not at every key.
-const read = new WeakMap();
-const rowsOf = (plot) => {
-  if (!read.has(plot)) read.set(plot, JSON.parse(plot.dataset.rows));
-  return read.get(plot);
-};
+const rowsOf = (plot) => JSON.parse(plot.dataset.rows);
 const end = () => Number(find('.tl').dataset.end);
 const along = (time) => Math.min(1, Math.max(0, time / end()));
 const WHOLE = [0, 1], NARROWEST = 1 / 200, DRAG_PX = 6;
