@@ -44,6 +44,8 @@ def chromium() -> Iterator[sync_api.Browser]:
     """Debian's Chromium; skips where there is none."""
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed")
+    # Playwright's own five seconds are not enough where other work runs beside the tests.
+    sync_api.expect.set_options(timeout=PATIENCE_MS)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield browser
