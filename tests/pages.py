@@ -31,7 +31,14 @@ from dfexplain.errors import HubUnavailable, NotAVideo, WeightsNotFound
 from dfexplain.history import History
 from dfexplain.hub import Weights
 from dfexplain.recompress import Recompressed, Step, overlap, variants
-from dfexplain.structures import Outcome, Progress, Sampling, VideoReport
+from dfexplain.structures import (
+    Outcome,
+    Progress,
+    Provenance,
+    ProvenanceState,
+    Sampling,
+    VideoReport,
+)
 from dfexplain.ui.services import Services
 from tests import planted
 from tests.calibrations import CROP_PX, MARGIN, make_calibration, make_evaluation, make_weights
@@ -83,6 +90,7 @@ class Drawn:
             recompress=self.recompress,
             compare=self.compare,
             history=lambda: self.history,
+            provenance=lambda path: Provenance(ProvenanceState.NONE),
         )
 
     def compare(

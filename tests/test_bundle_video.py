@@ -14,6 +14,8 @@ from dfexplain.detector import Detector
 from dfexplain.explain.explainer import Explainer
 from dfexplain.report import bundle, verify
 from dfexplain.structures import Sampling, VideoReport
+from dfexplain.ui import downloading
+from dfexplain.ui.services import Services
 from tests import small_weights as small
 
 CLIP = Path(__file__).parents[1] / "examples" / "untouched.mp4"
@@ -67,3 +69,11 @@ def test_explanations_are_asked_for_again(folder: Path, tmp_path: Path) -> None:
     again = verify.made_again(checked, found, CLIP, weights)
     assert (again.findings, again.notes) == ((), ())
     assert again.same == len(checked.files) - 1
+    # The desk's bundle of a report is that of the command line.
+    services = Services(history=lambda: None)
+    (tmp_path / "desk").mkdir()
+    *_, saved = downloading.made("bundle", found, CLIP, weights, services, tmp_path / "desk")
+    assert isinstance(saved, Path)
+    bundle.write_bundle(found, CLIP, weights, tmp_path / "plain.zip")
+    assert saved.read_bytes() == (tmp_path / "plain.zip").read_bytes()
+    assert not verify.made_again(verify.check(saved), found, CLIP, weights).findings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,8 @@ def chromium() -> Iterator[sync_api.Browser]:
     """Debian's Chromium; skips where there is none."""
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed")
+    # Playwright's own five seconds are not enough where other work runs beside the tests.
+    sync_api.expect.set_options(timeout=PATIENCE_MS)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield browser
@@ -97,6 +100,20 @@ class Visit:
         """Requests to anywhere else."""
         asked = [urlsplit(url) for url in self.requests]
         return [url.geturl() for url in asked if url.netloc not in ("", self.host)]
+
+    def goes_quiet(self, quiet_ms: int = 1000) -> None:
+        """Wait until the page has asked for no event of the server for a while. Events that set off
+        each other never do that."""
+
+        def asked() -> int:
+            return sum("/queue/join" in url or "/run/" in url for url in self.requests)
+
+        end = time.monotonic() + self.patience_ms / 1000
+        before = -1
+        while asked() != before:
+            assert time.monotonic() < end, f"the page asks for events without end: {asked()}"
+            before = asked()
+            self.page.wait_for_timeout(quiet_ms)
 
     def button(self, name: str) -> sync_api.Locator:
         return self.page.get_by_role("button", name=name, exact=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -62,11 +61,9 @@ def explained(
 ) -> VideoReport:
     """The report with the explanations of the frames that its page shows, and which region of each
     face carries the evidence when."""
-    from dfexplain import report
+    from dfexplain.report.explained import explaining
+    from dfexplain.structures import VideoReport
 
-    answers = [
-        explainer.explain(found, shown.lane, shown.row, method, exact=exact)
-        for shown in report.shown_frames(found)
-    ]
-    spans = [span for lane in found.lanes for span in explainer.spans(found, lane)]
-    return dataclasses.replace(found, explanations=tuple(answers), region_spans=tuple(spans))
+    *_, done = explaining(explainer, method, found, exact=exact)
+    assert isinstance(done, VideoReport)
+    return done

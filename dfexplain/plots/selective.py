@@ -28,8 +28,8 @@ def risk_coverage(table: RiskCoverage, width_in: float = 4.2) -> Figure:
         spot = (float(table.coverage[table.shipped]), float(table.risk[table.shipped]))
         ax.scatter(*spot, s=40, color=PALETTE["fake"], zorder=3, linewidths=0)
         ax.annotate(
-            "band", spot, (-6, 8), textcoords="offset points", ha="right", color=INK,
-            fontsize=POINTS,
+            "band", spot, (0, -8), textcoords="offset points", ha="center", va="top",
+            color=INK, fontsize=POINTS,
         )  # fmt: skip
     videos = int(table.answered.max())
     caption = f"n = {videos} videos, {100 * table.prior:g} % of them fakes"

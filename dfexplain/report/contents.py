@@ -262,9 +262,10 @@ def _evidence(report: VideoReport) -> Evidence | None:
 
 def _worth(report: VideoReport) -> str:
     if report.calibration is not None:
+        on = words.plain(report.calibration.measured_on).rstrip(".")
         return (
-            f"Measured on {words.plain(report.calibration.measured_on)}, by these very weights. It "
-            "says nothing about other kinds of video."
+            f"Measured on {on}. It was done with these very weights and says nothing about other "
+            "kinds of video."
         )
     return (
         f"These weights come without a calibration{' for pictures' if _is_picture(report) else ''},"

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dfexplain import calibration as calibrate
 from dfexplain.report import words
+from dfexplain.report.chosen import shown_frames
 from dfexplain.report.numbers import rounded
-from dfexplain.structures import Calibration, Explanation, RegionEvidence, VideoReport
+from dfexplain.structures import Calibration, Explanation, Progress, RegionEvidence, VideoReport
 
-__all__ = ["explanation_of", "in_words", "strongest", "to_dicts"]
+if TYPE_CHECKING:
+    from dfexplain.explain.explainer import Explainer
+
+__all__ = ["explaining", "explanation_of", "in_words", "strongest", "to_dicts"]
+
+
+def explaining(
+    explainer: Explainer, method: str, report: VideoReport, *, exact: bool = False
+) -> Iterator[Progress | VideoReport]:
+    """Explain the frames that a report shows, and which region of each face carries the evidence
+    when; a step a frame, and at the end the report with all that. `exact` tests maps by ROAD."""
+    shown, found = shown_frames(report), []
+    for number, one in enumerate(shown):
+        yield Progress("explain", number, len(shown))
+        found.append(explainer.explain(report, one.lane, one.row, method, exact=exact))
+    spans = [span for lane in report.lanes for span in explainer.spans(report, lane)]
+    yield dataclasses.replace(report, explanations=tuple(found), region_spans=tuple(spans))
 
 
 def explanation_of(report: VideoReport, track_id: str, row: int) -> Explanation | None:

@@ -108,13 +108,18 @@ def tab(kept_s: float) -> BatchTab:
             cancel = button(words.CANCEL, "batch-cancel")
             go_on = button(words.GO_ON, "batch-go-on")
             save = gr.DownloadButton(
-                words.SAVE_TABLE, size="sm", scale=0, interactive=False, elem_id="batch-save"
+                words.SAVE_TABLE,
+                size="sm",
+                scale=0,
+                min_width=60,
+                interactive=False,
+                elem_id="batch-save",
             )
         status = gr.HTML(apply_default_css=False, elem_id="batch-status")
         table = gr.Dataframe(
             headers=list(words.BATCH_COLUMNS),
             datatype=["number", "str", "str", "str", "number", "str", "str"],
-            column_widths=["48px", "170px", "130px", "210px", "72px", "220px", "260px"],
+            column_widths=["48px", "170px", "130px", "210px", "72px", "220px", "322px"],
             label=words.BATCH_TABLE,
             type="array",
             interactive=False,

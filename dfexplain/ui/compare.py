@@ -67,7 +67,12 @@ def tab() -> Compare:
                 )
         with gr.Row(elem_classes="tools"):
             run = gr.Button(
-                words.COMPARE_RUN, variant="primary", size="sm", scale=0, elem_id="compare-run"
+                words.COMPARE_RUN,
+                variant="primary",
+                size="sm",
+                scale=0,
+                min_width=60,
+                elem_id="compare-run",
             )
             cancel = button(words.CANCEL, "compare-cancel")
         result = gr.HTML(apply_default_css=False, elem_id="compare-result")

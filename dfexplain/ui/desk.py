@@ -9,8 +9,8 @@ import gradio as gr
 
 from dfexplain import jpegs
 from dfexplain.structures import Explanation, VideoReport
+from dfexplain.ui import downloads, reading, timeline, verdict, viewer, words
 from dfexplain.ui import evidence as found_of
-from dfexplain.ui import reading, timeline, verdict, viewer, words
 from dfexplain.ui.parts import HEIGHT, button, slider
 from dfexplain.ui.viewer import Pick, View
 
@@ -36,6 +36,7 @@ class Desk:
     picture: gr.Image
     note: gr.HTML
     weights_line: gr.HTML
+    origin: gr.HTML
     another: gr.Button
     again: gr.Button
     cancel: gr.Button
@@ -58,12 +59,13 @@ class Desk:
     report: gr.State
     pick: gr.State
     found: gr.State
+    downloads: downloads.Downloads
     reading: reading.Waiting
 
     def outputs(self) -> list[gr.components.Component]:
         """Everything that an event may change."""
         parts = [part for part in vars(self).values() if isinstance(part, gr.components.Component)]
-        return [*parts, *self.reading.outputs(), *self.examples.values()]
+        return [*parts, *self.downloads.outputs(), *self.reading.outputs(), *self.examples.values()]
 
 
 def desk(examples: list[Path], kept_s: float) -> Desk:
@@ -93,6 +95,7 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
                 )
                 note = gr.HTML(visible=False, apply_default_css=False, elem_id="note")
                 weights_line = gr.HTML(apply_default_css=False, elem_id="weights-line")
+                origin = gr.HTML(apply_default_css=False, elem_id="origin")
             with gr.Column(scale=10, min_width=320):
                 card = gr.HTML(
                     verdict.message(words.EMPTY_VERDICT, words.EMPTY_VERDICT_TEXT),
@@ -152,12 +155,13 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
                 elem_id="show",
             )
         evidence = gr.HTML(apply_default_css=False, elem_id="evidence")
+        files = downloads.downloads()
         busy = gr.State(False)
         source, report, pick, found = (gr.State(None, time_to_live=kept_s) for _ in range(4))
     return Desk(
-        upload, player, picture, note, weights_line, another, again, cancel, forget, frames,
+        upload, player, picture, note, weights_line, origin, another, again, cancel, forget, frames,
         buttons, card, line, caption, crop, frame, previous, following, signed, show, bar,
-        evidence, busy, source, report, pick, found, reader,
+        evidence, busy, source, report, pick, found, files, reader,
     )  # fmt: skip
 
 
@@ -181,6 +185,7 @@ def _cleared(at: Desk) -> Update:
     """No result on the desk."""
     return {
         at.note: gr.HTML("", visible=False),
+        at.origin: "",
         at.picture: gr.Image(None, visible=False),
         at.report: None,
         at.pick: None,
@@ -191,6 +196,7 @@ def _cleared(at: Desk) -> Update:
         at.bar: "",
         at.evidence: "",
         at.found: None,
+        **downloads.nothing(at.downloads),
         **reading.nothing_hidden(at.reading),
         at.previous: gr.Button(interactive=False),
         at.next: gr.Button(interactive=False),
@@ -233,6 +239,7 @@ def showing(at: Desk, report: VideoReport, view: View) -> Update:
     more = bool(viewer.flagged(report))
     shown: Update = {
         **idle(at),
+        **downloads.ready(at.downloads, report),
         at.report: report,
         at.verdict: verdict.card(report),
         at.timeline: timeline.draw(report),

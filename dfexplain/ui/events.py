@@ -5,10 +5,11 @@ Handlers return a dictionary of the components that change; what is not in it st
 
 from __future__ import annotations
 
+import html
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from gradio.events import Dependency
 
 from dfexplain.errors import DfExplainError
 from dfexplain.hub import Weights
+from dfexplain.report import origin
 from dfexplain.structures import Explanation, Progress, Sampling, VideoReport
 from dfexplain.ui import calibration, desk, keeping, timeline, verdict, viewer, weights, words
 from dfexplain.ui.calibration import CalibrationTab
@@ -27,7 +29,7 @@ from dfexplain.ui.viewer import Pick, View
 from dfexplain.ui.visitors import VISITORS, visitor_of
 from dfexplain.ui.weights import WeightsTab
 
-__all__ = ["analyse", "wire_analysis", "wire_viewing", "wire_weights"]
+__all__ = ["analyse", "starts_of", "wire_analysis", "wire_origin", "wire_viewing", "wire_weights"]
 
 # The browser shows the file that it has just sent, so the server opens it nowhere but in the cage.
 # A picture is shown once it has been decoded there.
@@ -85,6 +87,30 @@ def _kept(at: Desk, folder: str, name: str) -> Path:
     place = Path(at.player.GRADIO_CACHE) / folder / name
     place.parent.mkdir(parents=True, exist_ok=True)
     return place
+
+
+def starts_of(at: Desk) -> list[Callable[..., Dependency]]:
+    """The events that take one video off the desk, with or without another one."""
+    examples = (button.click for button in at.examples.values())
+    return [at.upload.upload, at.again.click, at.another.click, *examples]
+
+
+def wire_origin(at: Desk, services: Services, runs: Sequence[Dependency]) -> None:
+    """When a report has come onto the desk: what its file says of its own making."""
+
+    def told(report: VideoReport | None, source: Path | None) -> Iterator[str]:
+        if report is None or source is None:
+            return
+        try:
+            for found in lively(services.provenance(path) for path in [source]):
+                if found is not None:
+                    yield f'<p class="weights-line">{html.escape(origin.sentence(found))}</p>'
+        except DfExplainError as error:
+            yield words.note(f"{error} [{error.code}]")
+
+    reads = [run.success(told, [at.report, at.source], at.origin, **LATEST) for run in runs]
+    for start in starts_of(at):
+        start(None, None, None, cancels=reads, queue=False)
 
 
 def wire_analysis(at: Desk, loaded: gr.State, services: Services) -> list[Dependency]:

@@ -32,11 +32,21 @@ def panel(report: VideoReport, found: Explanation | Covered) -> str:
     else:
         parts = [
             f'<p class="reasons-score"><b>{_scale(report, found.logit)}</b></p>',
+            _as_stored(report, found),
             _against_chance(found.faithfulness),
             _regions(report, found),
             _neighbours(found.neighbours),
         ]
     return f'<div class="reasons">{"".join(parts)}</div>'
+
+
+def _as_stored(report: VideoReport, found: Explanation) -> str:
+    """Why the score is not the one in the caption, where a reader sees that they differ."""
+    lane = next(lane for lane in report.lanes if lane.track_id == found.track_id)
+    value = _scale(report, float(lane.scores.logit[found.row]))
+    if value == _scale(report, found.logit):
+        return ""
+    return words.note(words.AS_STORED.format(value=value))
 
 
 def _change(report: VideoReport, covered: Covered) -> str:

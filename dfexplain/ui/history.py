@@ -65,7 +65,7 @@ def tab(store: History) -> HistoryTab:
         table = gr.Dataframe(
             headers=list(words.HISTORY_COLUMNS),
             datatype=["number", *["str"] * (len(words.HISTORY_COLUMNS) - 1)],
-            column_widths=["48px", "150px", "190px", "150px", "210px", "220px", "160px"],
+            column_widths=["48px", "150px", "190px", "150px", "210px", "220px", "204px"],
             label=words.HISTORY_TABLE,
             type="array",
             interactive=False,

@@ -18,7 +18,7 @@ from dfexplain.ui import desk, reading, verdict, words
 from dfexplain.ui.desk import Desk, Update
 from dfexplain.ui.services import Services
 
-__all__ = ["ended", "inputs", "keep"]
+__all__ = ["attached", "ended", "inputs", "keep"]
 
 
 def keep(
@@ -35,12 +35,17 @@ def keep(
     return ""
 
 
+def attached(store: History | None, sha256: str) -> dict[str, bytes]:
+    """What readers have written of a video, as a file for its bundle; none without a history."""
+    said = None if store is None else store.notes_document(sha256)
+    return {} if said is None else {"notes.json": bundle.canonical(said)}
+
+
 def _bundle(store: History, report: VideoReport, source: Path, weights: Weights) -> bytes:
-    said = store.notes_document(report.info.sha256)
-    attached = {} if said is None else {"notes.json": bundle.canonical(said)}
+    said = attached(store, report.info.sha256)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "bundle.zip"
-        bundle.write_bundle(report, source, weights, out, attached)
+        bundle.write_bundle(report, source, weights, out, said)
         return out.read_bytes()
 
 

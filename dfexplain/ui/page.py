@@ -13,6 +13,7 @@ from dfexplain.ui import (
     calibration,
     compare,
     desk,
+    downloading,
     events,
     explaining,
     history,
@@ -65,6 +66,8 @@ def build(services: Services | None = None, examples: Path | None = None) -> gr.
         if store is not None and past is not None:
             runs += reviewing.wire(at, past, loaded, store)
         events.wire_viewing(at, why, services)
+        events.wire_origin(at, services, runs)
+        downloading.wire(at, loaded, services, events.starts_of(at))
         explaining.wire(at, why, loaded, services, runs)
         worth.wire(at, value, loaded, services, runs)
         compare.wire(at, two, services)

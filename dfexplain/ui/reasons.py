@@ -96,6 +96,7 @@ def tab(kept_s: float) -> Reasons:
                     elem_id="cover",
                 )
                 strokes = gr.HTML(
+                    f'<i data-label="{words.COVER}"></i>',
                     js_on_load=STROKES.read_text(encoding="utf-8"),
                     apply_default_css=False,
                     elem_id="strokes",

@@ -11,13 +11,13 @@ from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
-from dfexplain import recompress, video
+from dfexplain import provenance, recompress, video
 from dfexplain.detector import Detector
 from dfexplain.explain.explainer import Explainer
 from dfexplain.finders import Memory
 from dfexplain.history import History, default
 from dfexplain.hub import Weights
-from dfexplain.structures import Progress, Sampling, VideoReport
+from dfexplain.structures import Progress, Provenance, Sampling, VideoReport
 from dfexplain.ui import hosting
 
 __all__ = ["Services", "lively"]
@@ -75,6 +75,7 @@ class Services:
     playable_copy: Callable[[Path, Path], Path] = video.reencode_for_playback
     explainer: Callable[[Weights], Explainer] = _explainer
     history: Callable[[], History | None] = default
+    provenance: Callable[[Path], Provenance] = provenance.read
     recompress: Callable[
         [Path, Weights, VideoReport], Iterator[recompress.Step | recompress.Recompressed]
     ] = _recompress

@@ -33,5 +33,10 @@ document.addEventListener('pointerup', () => {
   points = null;
 });
 document.addEventListener('pointercancel', () => { points = null; });
+// Gradio's button around the picture has no name of its own.
+document.addEventListener('focusin', (event) => {
+  event.target.closest?.('#cover button')?.setAttribute(
+    'aria-label', element.querySelector('[data-label]').dataset.label);
+});
 // The browser would drag the picture itself.
 document.addEventListener('dragstart', (event) => { if (picture(event)) event.preventDefault(); });

@@ -36,7 +36,7 @@ WHOLE = "Show the whole time"
 
 EMPTY_VERDICT = "No video yet"
 EMPTY_VERDICT_TEXT = (
-    "Drop a video or a picture on the left, or pick an example. It stays on the machine that runs "
+    "Drop a video or a picture into the box, or pick an example. It stays on the machine that runs "
     "this page."
 )
 EMPTY_TIMELINE = "One lane per face appears here while the video is read."
@@ -103,6 +103,10 @@ WHEN_COVERED = "with the covered places"
 COVERED_NOTE = (
     "A cover is itself a change of the picture. Compare covers, and cover a place that should not "
     "matter, before you believe a change of the score. Uncover to see what was found of the frame."
+)
+AS_STORED = (
+    "It was {value} in the video. Here the crop is asked as the report keeps it, a JPEG, so that "
+    "every cover is compared with the same picture."
 )
 METHOD = "Method"
 EXACT = "exact test (ROAD, slow)"
@@ -278,6 +282,40 @@ def bar(scale: float, signed: bool, mask: bool = False) -> tuple[str, str]:
         return "0", f"{scale:.1f} taken to be forged"
     start = f"−{scale:.1f} toward real" if signed else "0"
     return start, f"+{scale:.1f} toward fake"
+
+
+# Downloads
+
+DOWNLOAD = "Download:"
+DOWNLOADS = {
+    "html": "Report, HTML",
+    "pdf": "Report, PDF",
+    "json": "JSON",
+    "frames": "CSV of frames",
+    "video": "CSV of the video",
+    "vtt": "WebVTT",
+    "srt": "SRT",
+    "edl": "EDL",
+    "annotated": "Annotated video",
+    "bundle": "Evidence bundle",
+}
+DOWNLOAD_HELP = "Each file is made when you ask for it, and kept here for two hours at most."
+SAVE_AGAIN = "Save again"
+DIGEST = "Digest:"
+DIGEST_HELP = (
+    "Note it where whoever holds the bundle cannot change it: “dfexplain verify” wants it."
+)
+
+
+def making(name: str, step: Progress | None, elapsed_s: float) -> str:
+    """A file is being made: "Report, PDF, asking why: 3 of 7, 0:04.0 so far"."""
+    doing = f", asking why: {step.done} of {step.total}" if step and step.total > 1 else ""
+    return f"{name}{doing}, {elapsed(elapsed_s)}"
+
+
+def size(count: int) -> str:
+    """The size of a file, in kB (1000 bytes) or MB."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
 # What it is worth
