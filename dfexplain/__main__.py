@@ -27,6 +27,7 @@ COMMANDS = (
     "weights",
     "explain-benchmark",
     "history",
+    "serve",
     "worker",
     "app",
 )
