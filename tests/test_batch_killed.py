@@ -131,9 +131,10 @@ def killed_and_resumed(folder: Path, count: int, workers: str, deadline_s: float
     }
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
 def test_a_killed_batch_goes_on_where_it_was(tmp_path: Path) -> None:
-    assert len(list(killed_and_resumed(tmp_path, 12, "1", 240))) == 3
+    assert len(list(killed_and_resumed(tmp_path, 12, "1", 400))) == 3
 
 
 @pytest.mark.slow

@@ -64,6 +64,7 @@ def ended(client: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
     return job
 
 
+@pytest.mark.timeout(900)
 def test_the_service_answers_what_the_command_line_writes(tmp_path: Path) -> None:
     weights = small.publishable(tmp_path / "weights")
     clip = make_clip(tmp_path / "clip one.mp4", 12, size=(160, 120))
