@@ -17,6 +17,7 @@ __all__ = ["COMMANDS", "main", "parser"]
 # In the order in which a user meets them; `dfexplain/commands` holds one module for each.
 COMMANDS = (
     "analyze",
+    "batch",
     "explain",
     "compare",
     "bundle",
@@ -26,6 +27,7 @@ COMMANDS = (
     "weights",
     "explain-benchmark",
     "history",
+    "serve",
     "worker",
     "app",
 )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dfexplain.models import ModelConfig, build
 
-__all__ = ["BATCH", "Engine", "EngineOutput", "TrackWindows"]
+__all__ = ["BATCH", "Engine", "EngineOutput", "TrackWindows", "hold_threads"]
 
 # CPU logits are identical only for one batch size and one number of threads: short batches are
 # padded, and nothing else in the process may change the threads.
@@ -173,3 +173,9 @@ class TrackWindows:
         rows = output.rows(kept - self.waiting, kept)
         self.waiting = 0
         return rows
+
+
+def hold_threads(count: int) -> None:
+    """From now on this process scores and finds faces on `count` threads, so that several processes
+    share the cores. Another count may change a logit by about 1e-9. A later Engine undoes it."""
+    torch.set_num_threads(count)

@@ -20,6 +20,12 @@ DfExplainError                  code, message; the CLI and the app catch this an
 ├── GateMissed                  a measured number that does not reach the target that was set
 ├── HistoryUnavailable          the file of past analyses cannot be read or written
 ├── StoreUnavailable            the database of jobs cannot be reached, read or written
+├── RequestRefused              a request to the service that is not answered as it is
+│   ├── KeyRefused              no API key, or an unknown one
+│   ├── NoSuchJob               no job, result or report of this name
+│   ├── NotReady                the job has not ended, or ended otherwise
+│   ├── TooLarge                more bytes than the service takes
+│   └── TooMany                 more requests, or more waiting jobs, than the service takes
 ├── SettingError                an option or a config value out of its range
 └── VersionRefused              an installed package is too old to be safe
 
@@ -40,14 +46,20 @@ __all__ = [
     "IdentityLeak",
     "InputChanged",
     "InputError",
+    "KeyRefused",
     "LimitExceeded",
+    "NoSuchJob",
     "NotAVideo",
     "NotCalibrated",
+    "NotReady",
     "OneClassFold",
     "PushRefused",
+    "RequestRefused",
     "SettingError",
     "SourceLeak",
     "StoreUnavailable",
+    "TooLarge",
+    "TooMany",
     "VersionRefused",
     "WeightsError",
     "WeightsNotFound",
@@ -176,6 +188,46 @@ class StoreUnavailable(DfExplainError):
     """The database of jobs cannot be reached, is of a later version, or cannot be written."""
 
     code = "store"
+
+
+class RequestRefused(DfExplainError):
+    """A request to the service that is not answered as it is."""
+
+    code = "request"
+
+
+class KeyRefused(RequestRefused):
+    """A request without an API key, or with an unknown one."""
+
+    code = "key-refused"
+
+
+class NoSuchJob(RequestRefused):
+    """There is no job, result or report of this name."""
+
+    code = "no-such-job"
+
+
+class NotReady(RequestRefused):
+    """The job has not ended yet, or ended otherwise than the request needs."""
+
+    code = "not-ready"
+
+
+class TooLarge(RequestRefused):
+    """A request of more bytes than the service takes."""
+
+    code = "too-large"
+
+
+class TooMany(RequestRefused):
+    """More requests, or more waiting jobs, than the service takes; `wait_s` until it may again."""
+
+    code = "too-many"
+
+    def __init__(self, message: str, wait_s: int = 30) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
 
 
 class SettingError(DfExplainError):

@@ -29,7 +29,7 @@ RANKS = {
     "space tracks trails untrusted weights_folder weights_writing",
     3: "detector explain lanes recompress",
     4: "annotated history plots report run_files",
-    5: "__main__ batch commands ui",
+    5: "__main__ batch commands service ui",
 }
 RANK = {room: rank for rank, rooms in RANKS.items() for room in rooms.split()}
 
@@ -41,21 +41,24 @@ OWNERS = {
     "captum": "explain",
     "celery": "batch",
     "facenet_pytorch": "faces",
+    "fastapi": "service",
     "gradio": "ui",
-    "httpx2": "hub pushing",
+    "httpx2": "hub pushing service",
     "huggingface_hub": "hub pushing release_checks",
     "jinja2": "report",
     "markupsafe": "report",
     "matplotlib": "plots",
+    "prometheus_client": "service",
     "pytorch_grad_cam": "explain",
     "reportlab": "report",
     "safetensors": "untrusted weights_writing",
     "sqlalchemy": "batch",
-    "starlette": "ui",
+    "starlette": "service ui",
     "timm": "models",
     "torchvision": "models",
     "torch": "engine explain faces golden models untrusted weights_folder weights_writing",
     "tqdm": "commands",
+    "uvicorn": "service",
     "yaml": "release_checks",
 }
 EVERYBODYS = {"cv2", "numpy"}

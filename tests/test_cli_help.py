@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = [
     "",
     "analyze",
+    "batch",
     "compare",
     "bundle",
     "verify",
@@ -29,6 +30,7 @@ COMMANDS = [
     "weights",
     "explain-benchmark",
     "history",
+    "serve",
     "worker",
     "app",
 ]

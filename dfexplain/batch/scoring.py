@@ -6,35 +6,20 @@ import json
 import logging
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
 from dfexplain import hub, report
-from dfexplain.batch.jobs import Job, Result, canonical
+from dfexplain.batch.jobs import Job, Result
+from dfexplain.batch.naming import parameters_of, sampling_of, stem_of
 from dfexplain.detector import Detector
 from dfexplain.errors import InputChanged
 from dfexplain.report.files import not_writable, write_whole
-from dfexplain.structures import Progress, Sampling, VideoReport
+from dfexplain.structures import Progress, VideoReport
 
 __all__ = ["VideoScorer", "parameters_of", "result_of", "sampling_of", "stem_of"]
 
 log = logging.getLogger("dfexplain.worker")
-
-
-def parameters_of(sampling: Sampling) -> str:
-    """What of a job's parameters decides its report, as the store wants it."""
-    return canonical(asdict(sampling))
-
-
-def sampling_of(parameters: str) -> Sampling:
-    """The sampling that `parameters_of` wrote."""
-    return Sampling(**json.loads(parameters))
-
-
-def stem_of(path: str, sha256: str) -> str:
-    """The stem of the report files of a file: its name, and digits of its hash."""
-    return f"{report.safe_stem(Path(path).name)}-{sha256[:12]}"
 
 
 def result_of(found: VideoReport) -> Result:

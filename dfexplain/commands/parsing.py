@@ -21,6 +21,7 @@ __all__ = [
     "EXIT",
     "INTERRUPTED",
     "LINE",
+    "SOME_FAILED",
     "Layout",
     "Parser",
     "add_sampling",
@@ -28,12 +29,13 @@ __all__ = [
     "complain",
     "new_file",
     "sampling_of",
+    "whole",
 ]
 
 LINE = 160
 """So long is a line about a file that cannot be used, at most."""
 
-DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 EXIT = """\
 exit status: 0 all done; 2 a bad argument, bad weights or a bad file (one line each on stderr,
@@ -55,7 +57,8 @@ class Layout(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=24, width=96)
 
 
-def _whole(text: str) -> int:
+def whole(text: str) -> int:
+    """A whole number of at least 1, for `type=`."""
     try:
         value = int(text)
     except ValueError:
@@ -79,10 +82,10 @@ def add_sampling(to: argparse.ArgumentParser) -> None:
     """--frames, --fps and --every: one of them at most."""
     sampling = to.add_mutually_exclusive_group()
     sampling.add_argument(
-        "--frames", type=_whole, metavar="N", help="look at N frames spread over the file (32)"
+        "--frames", type=whole, metavar="N", help="look at N frames spread over the file (32)"
     )
     sampling.add_argument("--fps", type=_rate, metavar="F", help="look at F frames a second")
-    sampling.add_argument("--every", type=_whole, metavar="K", help="look at every K-th frame")
+    sampling.add_argument("--every", type=whole, metavar="K", help="look at every K-th frame")
 
 
 def add_weights(to: argparse.ArgumentParser) -> None:

@@ -21,6 +21,7 @@ from dfexplain.structures import Calibration, Lane, Outcome, Outside, Sampling, 
 
 __all__ = [
     "SCHEMA_VERSION",
+    "content",
     "file_name",
     "lane_score",
     "machine",
@@ -131,14 +132,11 @@ def _operating_point(calibration: Calibration | None) -> dict[str, Any] | None:
     }
 
 
-def to_json(report: VideoReport) -> str:
-    """The report as JSON, one trailing newline, non-ASCII letters as they are.
-
-    Raises ValueError if a number of the report is not finite.
-    """
+def content(report: VideoReport) -> dict[str, Any]:
+    """What the JSON of the report holds."""
     info, verdict, weights = report.info, report.verdict, report.weights
     with_p = shows_probability(report)
-    document = {
+    return {
         "schema_version": SCHEMA_VERSION,
         "kind": info.kind,
         "file": file_name(report),
@@ -187,7 +185,14 @@ def to_json(report: VideoReport) -> str:
         "notes": list(report.notes),
         "not_checked": list(report.not_checked),
     }
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def to_json(report: VideoReport) -> str:
+    """The report as JSON, one trailing newline, non-ASCII letters as they are.
+
+    Raises ValueError if a number of the report is not finite.
+    """
+    return json.dumps(content(report), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def _version(package: str) -> str | None:

@@ -25,6 +25,7 @@ __all__ = [
     "not_writable",
     "safe_stem",
     "write",
+    "write_as",
     "write_whole",
 ]
 
@@ -144,22 +145,14 @@ def write(report: VideoReport, out_dir: str | Path, formats: Sequence[str] = USU
     check_formats(formats)
     folder = Path(out_dir)
     make_folder(folder)
+    name = _name_for(report, folder)
+    paths = write_as(report, folder, name, formats)
     try:
-        name = _name_for(report, folder)
-        run_path = folder / f"{name}.run.json"
-        # First, because it is what says that the name is this video's.
-        write_whole(run_path, run_json(report))
-        paths = []
-        for chosen, (suffix, make) in _MAKERS.items():
-            if chosen in formats:
-                path = folder / f"{name}{suffix}"
-                write_whole(path, make(report))
-                paths.append(path)
         if "csv" in formats:
             table = folder / VIDEOS_CSV
             existing = table.read_bytes().decode("utf-8") if table.exists() else None
             write_whole(table, updated(existing, video_row(report, name)))
-            paths.append(table)
+            paths.insert(-1, table)
     except OSError as error:
         raise not_writable(folder, error) from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -167,4 +160,25 @@ def write(report: VideoReport, out_dir: str | Path, formats: Sequence[str] = USU
             f"{VIDEOS_CSV} must be a table of dfexplain, but it cannot be read ({error}). "
             "Choose another folder."
         ) from error
+    return paths
+
+
+def write_as(report: VideoReport, folder: Path, name: str, formats: Sequence[str]) -> list[Path]:
+    """Write `report` into a folder that is there as <name>.json and so on, without a row of
+    videos.csv, whatever stands there; <name>.run.json comes with them. Returns the paths written.
+
+    Raises SettingError for a folder that cannot be written to.
+    """
+    try:
+        # First, because it is what says that the name is this video's.
+        run_path = folder / f"{name}.run.json"
+        write_whole(run_path, run_json(report))
+        paths = []
+        for chosen, (suffix, make) in _MAKERS.items():
+            if chosen in formats:
+                path = folder / f"{name}{suffix}"
+                write_whole(path, make(report))
+                paths.append(path)
+    except OSError as error:
+        raise not_writable(folder, error) from error
     return [*paths, run_path]

@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from dfexplain.errors import SettingError
 from dfexplain.report import words
 from dfexplain.report.document import (
+    content,
     file_name,
-    lane_score,
     shows_probability,
 )
 from dfexplain.report.numbers import BOX_DIGITS, rounded
 from dfexplain.structures import VideoReport
 
-__all__ = ["FRAME_COLUMNS", "VIDEO_COLUMNS", "frames_csv", "updated", "video_row"]
+__all__ = [
+    "FRAME_COLUMNS",
+    "VIDEO_COLUMNS",
+    "Cell",
+    "cell",
+    "frames_csv",
+    "summary",
+    "updated",
+    "video_row",
+    "written",
+]
 
 FRAME_COLUMNS = (
     "file", "track_id", "frame_index", "time_s", "x0", "y0", "x1", "y1",
@@ -45,7 +56,8 @@ def _safe(text: str) -> str:
     return "'" + text if text.lstrip()[:1] in tuple("=+-@＝＋－＠") else text
 
 
-def _write(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+def written(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """A table with its head as CSV."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(columns)
@@ -73,42 +85,46 @@ def frames_csv(report: VideoReport) -> str:
                     int(track.detected[row]),
                 ]
             )
-    return _write(FRAME_COLUMNS, rows)
+    return written(FRAME_COLUMNS, rows)
+
+
+def summary(document: Mapping[str, Any]) -> dict[str, Cell]:
+    """The report whose JSON `document` is, in the columns VIDEO_COLUMNS but the first."""
+    point, seen = document["operating_point"] or {}, document["coverage"]
+    spans, weights = document["segments"], document["weights"]
+    return {
+        "file": document["file"],
+        "sha256": document["sha256"],
+        "verdict": document["verdict"],
+        "reason": document["reason"],
+        "p_fake": document["p_fake"],
+        "score": document["score"],
+        "threshold": point.get("threshold"),
+        "band_low": point.get("band_low"),
+        "wanted": seen["wanted"],
+        "decoded": seen["decoded"],
+        "with_face": seen["with_face"],
+        "faces": len(document["tracks"]),
+        "judged_faces": sum(track["score"] is not None for track in document["tracks"]),
+        "segments": len(spans),
+        "flagged_s": rounded(sum(span["end_s"] - span["start_s"] for span in spans)),
+        "duration_s": document["video"]["duration_s"],
+        "weights_name": weights["name"],
+        "weights_revision": weights["revision"],
+        "weights_sha256": weights["sha256"],
+        "calibrated": int(weights["calibrated"]),
+        "notes": " ".join(document["notes"]),
+    }
+
+
+def cell(value: Cell) -> str:
+    """A value as the text of a cell: nothing for None, and no formula."""
+    return "" if value is None else _safe(value) if isinstance(value, str) else str(value)
 
 
 def video_row(report: VideoReport, name: str) -> list[str]:
     """The video as one row in the columns VIDEO_COLUMNS; `name` is that of its report files."""
-    verdict, seen, weights, calibration = (
-        report.verdict,
-        report.coverage,
-        report.weights,
-        report.calibration,
-    )
-    cells: list[Cell] = [
-        _safe(name),
-        _safe(file_name(report)),
-        report.info.sha256,
-        str(verdict.outcome),
-        None if verdict.reason is None else str(verdict.reason),
-        rounded(verdict.p_fake),
-        rounded(verdict.score),
-        None if calibration is None else rounded(calibration.threshold),
-        None if calibration is None else rounded(calibration.band_low),
-        seen.wanted,
-        seen.decoded,
-        seen.with_face,
-        len(report.lanes),
-        sum(lane_score(report, lane) is not None for lane in report.lanes),
-        len(report.segments),
-        rounded(sum(s.end_s - s.start_s for s in report.segments)),
-        rounded(report.info.duration_s),
-        _safe(weights.name),
-        _safe(weights.revision),
-        weights.sha256,
-        int(weights.calibrated),
-        _safe(" ".join(report.notes)),
-    ]
-    return ["" if cell is None else str(cell) for cell in cells]
+    return [cell(value) for value in (name, *summary(content(report)).values())]
 
 
 def updated(existing: str | None, row: list[str]) -> str:
@@ -126,4 +142,4 @@ def updated(existing: str | None, row: list[str]) -> str:
             )
     place = next((i for i, old in enumerate(rows) if old[:1] == row[:1]), len(rows))
     rows[place : place + 1] = [row]
-    return _write(VIDEO_COLUMNS, rows)
+    return written(VIDEO_COLUMNS, rows)

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from dfexplain.structures.rows import check_rows
 
-__all__ = ["FaceTrack", "Frame", "Preview", "Sampling", "VideoInfo"]
+__all__ = ["SUFFIXES", "FaceTrack", "Frame", "Preview", "Sampling", "VideoInfo"]
+
+SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".flv", ".asf", ".wmv"),
+    *(".ts", ".m2ts", ".mpg", ".mpeg", ".ogg", ".ogv", ".gif"),
+    *(".jpg", ".jpeg", ".png", ".webp"),
+)
+"""What the names of videos and pictures end in, where a name decides what is offered."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ import gradio as gr
 
 from dfexplain import report as reports
 from dfexplain.errors import DfExplainError
+from dfexplain.report import rows
 from dfexplain.report import table as tables
 from dfexplain.report import words as told
+from dfexplain.report.rows import FileRow
 from dfexplain.structures import VideoReport
 from dfexplain.ui import words
 from dfexplain.ui.desk import FORMATS, FRAME_COUNTS, Update
@@ -42,19 +44,16 @@ class State(StrEnum):
 class Job:
     """One file of the batch of a name: its place from 1, and its row as far as it is known.
 
-    `score` is the video's logit, `csv` its row of videos.csv, `page` the file of its HTML report.
+    `found` is its row once it is over, `said` the number in words, `page` its HTML report.
     """
 
     batch: str
     number: int
     path: Path
     state: State = State.WAITING
-    verdict: str = ""
+    found: FileRow | None = None
     said: str = ""
-    score: float | None = None
-    spans: str = ""
-    reason: str = ""
-    csv: tuple[str, ...] = ()
+    broken: str = ""
     page: Path | None = None
 
     @property
@@ -64,9 +63,12 @@ class Job:
 
     def row(self) -> list[str | float | None]:
         """The job in the columns of the table."""
-        verdict = self.verdict or str(self.state)
-        score = None if self.score is None else round(self.score, 2)
-        return [self.number, self.name, verdict, self.said, score, self.spans, self.reason]
+        found = self.found
+        if found is None:
+            return [self.number, self.name, str(self.state), "", None, "", self.broken]
+        score = found.found.get("score")
+        shown = round(score, 2) if isinstance(score, float) else None
+        return [self.number, self.name, found.verdict, self.said, shown, found.spans, found.why]
 
 
 @dataclass(frozen=True)
@@ -143,21 +145,11 @@ def jobs_of(paths: Sequence[str], name: str) -> tuple[Job, ...]:
 
 def done(job: Job, report: VideoReport, folder: Path) -> Job:
     """The job with what was found; its HTML report is written into `folder`."""
-    verdict = report.verdict
     name = f"{job.number:03d}-{reports.safe_stem(report.info.file)}"
     path = folder / f"{job.number:03d}.html"
     path.write_text(reports.to_html(report), "utf-8")
-    return replace(
-        job,
-        state=State.DONE,
-        verdict=told.headline(verdict).lower(),
-        said=told.number(report),
-        score=verdict.score,
-        spans=told.spans(report.segments),
-        reason=str(verdict.reason or ""),
-        csv=tuple(tables.video_row(report, name)),
-        page=path,
-    )
+    found = rows.of_report(str(job.path), reports.content(report), name)
+    return replace(job, state=State.DONE, found=found, said=told.number(report), page=path)
 
 
 def running(job: Job) -> Job:
@@ -172,12 +164,13 @@ def waiting(job: Job) -> Job:
 
 def failed(job: Job, error: DfExplainError) -> Job:
     """The job of a file that cannot be used, in the words of the command line."""
-    return replace(job, state=State.FAILED, reason=f"error[{error.code}]: {error}")
+    found = rows.of_error(str(job.path), error.code, str(error))
+    return replace(job, state=State.FAILED, found=found)
 
 
 def broken(job: Job) -> Job:
     """The job during which the program failed."""
-    return replace(job, state=State.FAILED, reason=words.BROKEN)
+    return replace(job, state=State.FAILED, broken=words.BROKEN)
 
 
 def drawn(at: BatchTab, jobs: Sequence[Job], folder: Path | None) -> Update:
@@ -188,11 +181,10 @@ def drawn(at: BatchTab, jobs: Sequence[Job], folder: Path | None) -> Update:
         at.table: gr.Dataframe([job.row() for job in jobs], visible=bool(jobs)),
         at.choice: gr.Dropdown(choices, visible=bool(choices)),
     }
-    text: str | None = None
-    for job in jobs:
-        if job.csv:
-            text = tables.updated(text, list(job.csv))
-    if text is not None and folder is not None:
+    over = [job.found for job in jobs if job.found is not None and job.state is State.DONE]
+    if over and folder is not None:
+        cells = [[tables.cell(v) for v in (row.report, *row.found.values())] for row in over]
+        text = tables.written(tables.VIDEO_COLUMNS, cells)
         path = folder / "videos.csv"
         path.write_bytes(text.encode("utf-8"))
         update[at.save] = gr.DownloadButton(value=path, interactive=True)

@@ -9,6 +9,7 @@ import gradio as gr
 
 from dfexplain import jpegs
 from dfexplain.structures import Explanation, VideoReport
+from dfexplain.structures.video import SUFFIXES
 from dfexplain.ui import downloads, reading, timeline, verdict, viewer, words
 from dfexplain.ui import evidence as found_of
 from dfexplain.ui.parts import HEIGHT, button, slider
@@ -19,11 +20,7 @@ __all__ = ["Desk", "Update", "desk", "facing", "idle", "nothing", "running", "sh
 Update = dict[gr.components.Component, object]
 
 # What the browser offers to choose from; whether a file is a video is found out in the cage.
-FORMATS = [
-    *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".flv", ".asf", ".wmv"),
-    *(".ts", ".m2ts", ".mpg", ".mpeg", ".ogg", ".ogv", ".gif"),
-    *(".jpg", ".jpeg", ".png", ".webp"),
-]
+FORMATS = list(SUFFIXES)
 FRAME_COUNTS = [16, 32, 64, 128, 256]
 
 

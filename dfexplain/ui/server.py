@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import gradio as gr
@@ -18,7 +19,10 @@ from dfexplain.errors import SettingError, VersionRefused
 from dfexplain.ui import hosting, style, visitors
 from dfexplain.ui.visitors import VISITORS
 
-__all__ = ["MAX_UPLOAD", "Guard", "launch"]
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+__all__ = ["MAX_UPLOAD", "Guard", "launch", "mount"]
 
 MAX_UPLOAD = "2gb"
 QUEUE = 20
@@ -193,26 +197,47 @@ def launch(demo: gr.Blocks) -> None:
         mcp_server = hosting.mcp_server()
     except (SettingError, VersionRefused) as error:
         raise SystemExit(f"error[{error.code}]: {error}") from error
+    _limit(demo)
+    demo.launch(
+        **_served(),
+        mcp_server=mcp_server,
+        state_session_capacity=SESSIONS,
+        strict_cors=True,
+    )
+
+
+def mount(app: Starlette, demo: gr.Blocks) -> None:
+    """Serve the page below the routes of `app`, with the same limits. It has no MCP server.
+
+    Raises VersionRefused where a package is too old to be safe."""
+    floors.check()
+    _limit(demo)
+    demo.state_session_capacity = SESSIONS
+    gr.mount_gradio_app(app, demo, path="/", **_served(), mcp_server=False)
+
+
+def _limit(demo: gr.Blocks) -> None:
     processing_utils.async_ssrf_protected_download = _uploaded_here
     # Not open: a call that skips the queue would skip the limit of one analysis at a time.
     demo.queue(max_size=QUEUE, default_concurrency_limit=1, api_open=False)
-    demo.launch(
-        theme=style.theme(),
-        css=style.css(),
-        app_kwargs={
+
+
+def _served() -> dict[str, Any]:
+    """What the page is served with, by itself or as a part of the service."""
+    return {
+        "theme": style.theme(),
+        "css": style.css(),
+        "app_kwargs": {
             "middleware": [Middleware(Guard)],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
         },
-        allowed_paths=[],
-        enable_monitoring=False,
-        footer_links=[],
-        max_file_size=MAX_UPLOAD,
-        mcp_server=mcp_server,
-        run_history=False,
-        show_error=False,
-        ssr_mode=False,
-        state_session_capacity=SESSIONS,
-        strict_cors=True,
-    )
+        "allowed_paths": [],
+        "enable_monitoring": False,
+        "footer_links": [],
+        "max_file_size": MAX_UPLOAD,
+        "run_history": False,
+        "show_error": False,
+        "ssr_mode": False,
+    }

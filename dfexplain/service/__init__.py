@@ -1,0 +1,1 @@
+"""The service: the app and an HTTP API over one store of jobs. Needs the extra `batch`."""
