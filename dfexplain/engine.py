@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dfexplain.allocator import keep_memory
+from dfexplain.folding import folded
 from dfexplain.models import ModelConfig, build
 
 __all__ = ["BATCH", "Engine", "EngineOutput", "TrackWindows"]
@@ -52,12 +54,17 @@ class EngineOutput(NamedTuple):
 
 
 class Engine:
-    """A model ready to score crops on the CPU, or on `device` ("cuda")."""
+    """A model ready to score crops on the CPU, or on `device` ("cuda").
+
+    `model` is the model as it was trained, for whoever asks for its layers. What scores is a copy
+    of it with its batch norms folded (see `folding`).
+    """
 
     def __init__(
         self, config: ModelConfig, state: Mapping[str, Tensor], *, device: str = "cpu"
     ) -> None:
         torch.set_num_threads(THREADS)
+        keep_memory()
         self.config = config
         self.device = torch.device(device)
         # Built without memory or random numbers, which the state replaces at once.
@@ -69,9 +76,12 @@ class Engine:
                 model = build(config)
         model.load_state_dict(dict(state), assign=True)
         model = model.eval().requires_grad_(False).to(self.device)
+        scoring = folded(model)
         if all(parameter.ndim != 5 for parameter in model.parameters()):
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            scoring = scoring.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model = model
+        self._scoring = scoring
         self._mean = torch.tensor(config.mean, device=self.device).view(1, 3, 1, 1)
         self._std = torch.tensor(config.std, device=self.device).view(1, 3, 1, 1)
 
@@ -130,7 +140,7 @@ class Engine:
         return self._explained(self.normalise(crops).unsqueeze(0))
 
     def _explained(self, clips: Tensor) -> EngineOutput:
-        output = self.model.explain(clips)
+        output = self._scoring.explain(clips)
         return EngineOutput(
             output.frame_logits.flatten(0, 1).double().cpu().numpy(),
             output.evidence.flatten(0, 1).float().cpu().numpy(),

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from dfexplain.errors import DfExplainError
 from train import commands
-from train.allocator import keep_memory
+from dfexplain.allocator import keep_memory
 
 __all__ = ["COMMANDS", "main", "parser"]
 
