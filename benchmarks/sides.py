@@ -192,8 +192,8 @@ class _Peak(threading.Thread):
         while not self._over.wait(0.2):
             listed = Path(f"/proc/self/task/{os.getpid()}/children")
             for child in listed.read_text().split() if listed.exists() else []:
-                peak = peak_mib(child)
-                self.children[child] = max(peak, self.children.get(child, 0.0))
+                # The last one counts: until it runs its own program, a child shows its parent's.
+                self.children[child] = peak_mib(child) or self.children.get(child, 0.0)
 
     def mib(self) -> float:
         """Of this process and of the largest of its children."""

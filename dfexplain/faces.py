@@ -15,7 +15,6 @@ from itertools import product
 import cv2
 import numpy as np
 import torch
-from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 
 from dfexplain.cascade import Cascade
@@ -103,6 +102,9 @@ class FaceDetector:
             raise SettingError(
                 f"min_face_px must be 12 to detect_px, but got {min_face_px}. 20 is the default."
             )
+        # With torchvision it takes seconds to import, which the page need not wait for.
+        from facenet_pytorch import MTCNN
+
         self.detect_px = detect_px
         self._device = torch.device(device)
         self._mtcnn = MTCNN(
