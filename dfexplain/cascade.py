@@ -175,10 +175,11 @@ def _widened(pnet: nn.Module) -> nn.Module:
 
 
 def _scaled(pixels: Float, device: torch.device) -> Tensor:
-    """Pixels (N, h, w, 3) as the networks take them: (N, 3, h, w), channels last in memory."""
-    return torch.from_numpy((pixels - np.float32(127.5)) * np.float32(0.0078125)).to(
-        device
-    ).permute(0, 3, 1, 2)  # fmt: skip
+    """Pixels (N, h, w, 3), which are overwritten, as the networks take them: (N, 3, h, w), channels
+    last in memory."""
+    pixels -= np.float32(127.5)
+    pixels *= np.float32(0.0078125)
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2)
 
 
 def _table(frame: NDArray[np.uint8]) -> Table:
@@ -202,7 +203,9 @@ def _resized(table: Table, size: tuple[int, int]) -> Float:
         for side, parts in zip(table.shape[:2], size, strict=True)
     )
     area = ((bottom - top)[:, None] * (right - left)).astype(np.float32)
-    return np.asarray(_sums(table, top, bottom, left, right) / area[..., None], np.float32)
+    sums = _sums(table, top, bottom, left, right).astype(np.float32)
+    sums /= area[..., None]
+    return sums
 
 
 def _sums(table: Table, top: Whole, bottom: Whole, left: Whole, right: Whole) -> Table:

@@ -31,11 +31,12 @@ def folded(model: Module) -> Module:
     lean = copy.deepcopy(model).eval().requires_grad_(False)
     with torch.no_grad():
         for parent, conv, norm in _pairs(lean):
-            children = parent._modules
-            before, after = children[conv], children[norm]
-            children[conv] = fuse_conv_bn_eval(before, after)  # type: ignore[type-var]
+            before, after = parent.get_submodule(conv), parent.get_submodule(norm)
+            assert isinstance(before, nn.modules.conv._ConvNd)
+            assert isinstance(after, _BatchNorm)
+            setattr(parent, conv, fuse_conv_bn_eval(before, after))
             # timm's norms bring the activation that follows them.
-            children[norm] = getattr(after, "act", None) or nn.Identity()
+            setattr(parent, norm, getattr(after, "act", None) or nn.Identity())
     return lean
 
 
