@@ -39,7 +39,7 @@ OTHERS = (
 NAMES = (*races.RACES, *OTHERS)
 QUICK_FRAMES = 8
 # What was measured where a bar is missed; see docs/performance.md for why.
-LAST: dict[str, float] = {}
+LAST = {"mobilenetv3_small_100": 1.44}
 
 
 def measured(
