@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dfexplain.allocator import keep_memory
 from dfexplain.folding import folded
-from dfexplain.models import ModelConfig, build
+from dfexplain.models import ModelConfig, VideoModel, build
 
 __all__ = ["BATCH", "Engine", "EngineOutput", "TrackWindows"]
 
@@ -57,7 +57,7 @@ class Engine:
     """A model ready to score crops on the CPU, or on `device` ("cuda").
 
     `model` is the model as it was trained, for whoever asks for its layers. What scores is a copy
-    of it with its batch norms folded (see `folding`).
+    of it with its batch norms folded (see `folding`), made when it is first asked.
     """
 
     def __init__(
@@ -76,12 +76,8 @@ class Engine:
                 model = build(config)
         model.load_state_dict(dict(state), assign=True)
         model = model.eval().requires_grad_(False).to(self.device)
-        scoring = folded(model)
-        if all(parameter.ndim != 5 for parameter in model.parameters()):
-            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            scoring = scoring.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.model = model
-        self._scoring = scoring
+        self.model = _channels_last(model)
+        self._scoring: VideoModel | None = None
         self._mean = torch.tensor(config.mean, device=self.device).view(1, 3, 1, 1)
         self._std = torch.tensor(config.std, device=self.device).view(1, 3, 1, 1)
 
@@ -140,6 +136,8 @@ class Engine:
         return self._explained(self.normalise(crops).unsqueeze(0))
 
     def _explained(self, clips: Tensor) -> EngineOutput:
+        if self._scoring is None:
+            self._scoring = _channels_last(folded(self.model))
         output = self._scoring.explain(clips)
         return EngineOutput(
             output.frame_logits.flatten(0, 1).double().cpu().numpy(),
@@ -147,6 +145,13 @@ class Engine:
             output.features.flatten(0, 1).float().cpu().numpy(),
             None if output.mask is None else output.mask.flatten(0, 1).float().cpu().numpy(),
         )
+
+
+def _channels_last(model: VideoModel) -> VideoModel:
+    """The layout in which 2D convolutions are quickest; a model with 3D ones stays as it is."""
+    if any(parameter.ndim == 5 for parameter in model.parameters()):
+        return model
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 class TrackWindows:
