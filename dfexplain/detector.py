@@ -52,7 +52,13 @@ def _preview(frame: Frame) -> Preview:
     rgb = frame.rgb
     if scale < 1.0:
         size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
-        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+        how = cv2.INTER_AREA
+        if scale <= 0.5 and not any(side % 2 for side in rgb.shape[:2]):
+            # Halving is vectorised, other areas are not: a third of the time in two steps.
+            half = (rgb.shape[1] // 2, rgb.shape[0] // 2)
+            rgb = np.asarray(cv2.resize(rgb, half, interpolation=cv2.INTER_AREA), np.uint8)
+            how = cv2.INTER_LINEAR if scale > 0.25 else cv2.INTER_AREA
+        rgb = np.asarray(cv2.resize(rgb, size, interpolation=how), np.uint8)
     return Preview(frame.index, frame.time_s, jpegs.encoded(rgb, jpegs.PREVIEW), scale)
 
 

@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dfexplain.models import ModelConfig, build
+from dfexplain.allocator import keep_memory
+from dfexplain.folding import folded
+from dfexplain.models import ModelConfig, VideoModel, build
 
 __all__ = ["BATCH", "Engine", "EngineOutput", "TrackWindows", "hold_threads"]
 
@@ -52,12 +54,17 @@ class EngineOutput(NamedTuple):
 
 
 class Engine:
-    """A model ready to score crops on the CPU, or on `device` ("cuda")."""
+    """A model ready to score crops on the CPU, or on `device` ("cuda").
+
+    `model` is the model as it was trained, for whoever asks for its layers. What scores is a copy
+    of it with its batch norms folded (see `folding`), made when it is first asked.
+    """
 
     def __init__(
         self, config: ModelConfig, state: Mapping[str, Tensor], *, device: str = "cpu"
     ) -> None:
         torch.set_num_threads(THREADS)
+        keep_memory()
         self.config = config
         self.device = torch.device(device)
         # Built without memory or random numbers, which the state replaces at once.
@@ -69,9 +76,8 @@ class Engine:
                 model = build(config)
         model.load_state_dict(dict(state), assign=True)
         model = model.eval().requires_grad_(False).to(self.device)
-        if all(parameter.ndim != 5 for parameter in model.parameters()):
-            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.model = model
+        self.model = _channels_last(model)
+        self._scoring: VideoModel | None = None
         self._mean = torch.tensor(config.mean, device=self.device).view(1, 3, 1, 1)
         self._std = torch.tensor(config.std, device=self.device).view(1, 3, 1, 1)
 
@@ -134,13 +140,22 @@ class Engine:
         return self._explained(self.normalise(crops).unsqueeze(0))
 
     def _explained(self, clips: Tensor) -> EngineOutput:
-        output = self.model.explain(clips)
+        if self._scoring is None:
+            self._scoring = _channels_last(folded(self.model))
+        output = self._scoring.explain(clips)
         return EngineOutput(
             output.frame_logits.flatten(0, 1).double().cpu().numpy(),
             output.evidence.flatten(0, 1).float().cpu().numpy(),
             output.features.flatten(0, 1).float().cpu().numpy(),
             None if output.mask is None else output.mask.flatten(0, 1).float().cpu().numpy(),
         )
+
+
+def _channels_last(model: VideoModel) -> VideoModel:
+    """The layout in which 2D convolutions are quickest; a model with 3D ones stays as it is."""
+    if any(parameter.ndim == 5 for parameter in model.parameters()):
+        return model
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 class TrackWindows:

@@ -15,9 +15,9 @@ from itertools import product
 import cv2
 import numpy as np
 import torch
-from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 
+from dfexplain.cascade import Cascade
 from dfexplain.errors import SettingError
 
 __all__ = ["FaceDetector", "Faces", "cut_square", "face_square", "iou"]
@@ -102,6 +102,9 @@ class FaceDetector:
             raise SettingError(
                 f"min_face_px must be 12 to detect_px, but got {min_face_px}. 20 is the default."
             )
+        # With torchvision it takes seconds to import, which the page need not wait for.
+        from facenet_pytorch import MTCNN
+
         self.detect_px = detect_px
         self._device = torch.device(device)
         self._mtcnn = MTCNN(
@@ -109,6 +112,8 @@ class FaceDetector:
         ).eval()
         # Pooling is a third of the cost and 2 to 4 times faster in this layout.
         self._mtcnn.to(memory_format=torch.channels_last)
+        mtcnn = self._mtcnn
+        self._cascade = Cascade(mtcnn.pnet, mtcnn.rnet, mtcnn.onet, mtcnn.thresholds, min_face_px)
         self._smallest_px = max(_SMALLEST_FRAME_PX, min_face_px)
         self._rnet_threshold = float(self._mtcnn.thresholds[1])
         self._onet_threshold = float(self._mtcnn.thresholds[2])
@@ -145,24 +150,12 @@ class FaceDetector:
             )
             frames = [cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) for rgb in frames]
         to_frame = np.array([width / frames[0].shape[1], height / frames[0].shape[0]], np.float32)
-        # MTCNN wants (N, H, W, 3). With planes in memory its image pyramid costs a third less.
-        planes = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous()
-        boxes, scores, points = self._mtcnn.detect(planes.permute(0, 2, 3, 1), landmarks=True)
         out = []
-        for box, score, point in zip(boxes, scores, points, strict=True):
-            if box is None:
-                out.append(_no_faces())
-                continue
-            # The arrays come back with dtype object.
-            box_xyxy = np.asarray(box, np.float32) * np.tile(to_frame, 2)
+        for found in self._cascade.detect(np.stack(frames)):
+            box_xyxy = found.box_xyxy * np.tile(to_frame, 2)
             keep = _plausible(box_xyxy, height, width)
-            out.append(
-                Faces(
-                    box_xyxy[keep],
-                    (np.asarray(point, np.float32) * to_frame)[keep],
-                    np.asarray(score, np.float32)[keep],
-                )
-            )
+            points = (found.points_xy * to_frame)[keep]
+            out.append(Faces(box_xyxy[keep], points, found.confidence[keep]))
         return out
 
     def follow(self, frame: NDArray[np.uint8], boxes: NDArray[np.float32]) -> Faces:

@@ -22,11 +22,11 @@ CATALOGUES = {"dfexplain/ui/words.py"}
 # A module imports its own rank and below. A package (models, plots ...) has one rank for all of it.
 RANKS = {
     0: "structures errors",
-    1: "aggregate cage calibration comparison decode encode evaluation face_shape floors intervals "
-    "jpegs manifests metrics naturalness packets pixels plan provenance scaling still tonemap "
-    "video agreement history_file walls worth",
-    2: "engine faces finders golden hub models publish pushing reference release_checks shots "
-    "space tracks trails untrusted weights_folder weights_writing",
+    1: "aggregate allocator cage calibration comparison decode encode evaluation face_shape "
+    "floors intervals jpegs manifests metrics naturalness packets pixels plan provenance scaling still "
+    "tonemap video agreement history_file walls worth",
+    2: "cascade engine faces finders folding golden hub models publish pushing reference "
+    "release_checks shots space tracks trails untrusted weights_folder weights_writing",
     3: "detector explain lanes recompress",
     4: "annotated history plots report run_files",
     5: "__main__ batch commands service ui",
@@ -56,7 +56,8 @@ OWNERS = {
     "starlette": "service ui",
     "timm": "models",
     "torchvision": "models",
-    "torch": "engine explain faces golden models untrusted weights_folder weights_writing",
+    "torch": "cascade engine explain faces folding golden models untrusted weights_folder "
+    "weights_writing",
     "tqdm": "commands",
     "uvicorn": "service",
     "yaml": "release_checks",

@@ -9,9 +9,9 @@ import pkgutil
 import sys
 from types import ModuleType
 
+from dfexplain.allocator import keep_memory
 from dfexplain.errors import DfExplainError
 from train import commands
-from train.allocator import keep_memory
 
 __all__ = ["COMMANDS", "main", "parser"]
 

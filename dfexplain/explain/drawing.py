@@ -52,12 +52,16 @@ def _strength(values: Array, scale: float, signed: bool) -> Array:
 
 
 def _paint(rgb: Image, strength: Array, grey: bool = False) -> Image:
-    alpha = (np.abs(strength) * OPACITY)[..., None]
+    alpha = np.abs(strength) * np.float32(OPACITY)
+    clear, toward_fake = 1.0 - alpha, strength >= 0
     fake, real = (GREY_RGB, GREY_RGB) if grey else (FAKE_RGB, REAL_RGB)
-    colour = np.where(
-        strength[..., None] >= 0, np.array(fake, np.float32), np.array(real, np.float32)
-    )
-    return np.asarray(np.round(rgb * (1.0 - alpha) + colour * alpha), np.uint8)
+    out = np.empty(rgb.shape, np.uint8)
+    # Channel by channel: with the three of a pixel in the innermost loop numpy takes six times as
+    # long.
+    for channel, (toward, away) in enumerate(zip(fake, real, strict=True)):
+        colour = np.where(toward_fake, np.float32(toward), np.float32(away))
+        out[..., channel] = np.round(rgb[..., channel] * clear + colour * alpha)
+    return out
 
 
 def overlay(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import timm
-import torchvision
 from torch import Tensor, nn
 
 __all__ = ["create", "maps_of", "width_of"]
@@ -13,9 +11,14 @@ __all__ = ["create", "maps_of", "width_of"]
 
 def create(name: str, crop_px: int) -> nn.Module:
     """The untrained backbone of that name (one of `config.BACKBONES`) without its classifier."""
+    # Both take seconds to import, which the page need not wait for.
     if name.startswith("tv_"):
+        import torchvision
+
         features: nn.Module = torchvision.models.get_model(name[3:], weights=None).features
         return features
+    import timm
+
     options: dict[str, object] = {}
     if name.startswith(("vit_", "deit_", "swin_")):
         options["img_size"] = crop_px

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
-from torchvision.models import video
 
 from dfexplain.models.base import ModelOutput, VideoModel
 from dfexplain.models.config import ModelConfig
@@ -43,6 +42,8 @@ class R3D(ClipModel):
     """ResNet-18 with 3D convolutions."""
 
     def __init__(self, config: ModelConfig) -> None:
+        from torchvision.models import video
+
         network = video.r3d_18(weights=None)
         names = ("stem", "layer1", "layer2", "layer3", "layer4")
         layers = nn.Sequential()
@@ -60,6 +61,8 @@ class S3D(ClipModel):
     """Inception with convolutions divided between space and time."""
 
     def __init__(self, config: ModelConfig) -> None:
+        from torchvision.models import video
+
         super().__init__(config, video.s3d(weights=None).features, 1024)
 
     def encode(self, clips: Tensor) -> Tensor:
@@ -73,6 +76,8 @@ class MViT(ClipModel):
     each of them can be explained."""
 
     def __init__(self, config: ModelConfig) -> None:
+        from torchvision.models import video
+
         network = video.mvit_v2_s(weights=None)
         network.head = nn.Identity()
         super().__init__(config, network, 768)
@@ -94,6 +99,8 @@ class Swin3D(ClipModel):
     """Transformer with attention in windows of space and time that shift from layer to layer."""
 
     def __init__(self, config: ModelConfig) -> None:
+        from torchvision.models import video
+
         network = video.swin3d_t(weights=None)
         network.head = nn.Identity()
         for module in network.modules():

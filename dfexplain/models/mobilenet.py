@@ -5,7 +5,6 @@ Howard et al., "Searching for MobileNetV3", ICCV 2019.
 
 from __future__ import annotations
 
-import torchvision
 from torch import Tensor, nn
 
 from dfexplain.models.base import ModelOutput, VideoModel
@@ -22,6 +21,8 @@ class DeepFakeMobileNet(nn.Module):
     """
 
     def __init__(self, pretrained: bool = True) -> None:
+        import torchvision
+
         super().__init__()
         self.model = torchvision.models.mobilenet_v3_small(weights=None)
         if pretrained:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from train import allocator
+from dfexplain import allocator
 
 
 def test_glibc_takes_the_settings() -> None:
