@@ -23,8 +23,8 @@ CATALOGUES = {"dfexplain/ui/words.py"}
 RANKS = {
     0: "structures errors",
     1: "aggregate allocator cage calibration comparison decode encode evaluation face_shape "
-    "floors intervals jpegs manifests metrics naturalness packets pixels plan provenance scaling still "
-    "tonemap video agreement history_file walls worth",
+    "floors intervals jpegs manifests metrics naturalness packets pixels plan provenance scaling "
+    "still tonemap video agreement history_file walls worth",
     2: "cascade engine faces finders folding golden hub models publish pushing reference "
     "release_checks shots space tracks trails untrusted weights_folder weights_writing",
     3: "detector explain lanes recompress",
