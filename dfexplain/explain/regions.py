@@ -94,7 +94,7 @@ def masks(landmarks_xy: Array, size_px: int) -> NDArray[np.bool_]:
 
 
 # What float32 leaves of two sides that cancel out is not heat.
-ROUNDING = 1e-7
+ROUNDING = 1e-5
 
 
 def heat_shares(
