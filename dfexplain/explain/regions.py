@@ -93,6 +93,10 @@ def masks(landmarks_xy: Array, size_px: int) -> NDArray[np.bool_]:
     return np.stack([labels == k for k in range(len(REGIONS))])
 
 
+# What float32 leaves of two sides that cancel out is not heat.
+ROUNDING = 1e-5
+
+
 def heat_shares(
     values: Array, parts: NDArray[np.bool_], *, toward_real: bool, signed: bool = True
 ) -> NDArray[np.float64] | None:
@@ -106,7 +110,7 @@ def heat_shares(
     large = cv2.resize(np.asarray(toward, np.float32), size, interpolation=cv2.INTER_LINEAR)
     heat = np.maximum(large.astype(np.float64), 0.0)
     total = float(heat.sum())
-    return (parts * heat).sum(axis=(1, 2)) / total if total > 0.0 else None
+    return (parts * heat).sum(axis=(1, 2)) / total if heat.max() > ROUNDING else None
 
 
 def face_share(shares: NDArray[np.float64] | None) -> float | None:
