@@ -230,7 +230,10 @@ def leaving(app: App, visitors: int) -> Finding:
             event = app.ask(client, path, session).raise_for_status().json()["event_id"]
             asked = {"session_hash": session}
             with client.stream("GET", "/gradio_api/queue/data", params=asked) as events:
-                for line in events.iter_lines():
+                # Held by a name: an iterator that nobody holds closes the stream, and with it the
+                # visitor would be gone before the analysis begins.
+                lines = events.iter_lines()
+                for line in lines:
                     if "process_generating" in line or "process_starts" in line:
                         break
                 app.wait_for("begun", begun + 1)
