@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from av.codec.context import CodecContext
 from av.packet import Packet
@@ -28,6 +30,9 @@ __all__ = ["h264_roundtrip", "libraries", "write", "write_timed", "writing"]
 
 _CLOCK = 90000
 """Ticks a second of written files, fine enough for any frame rate in use."""
+
+# OpenCV's number for AVX-512F; its Python package has no name for it.
+_AVX_512 = 13
 
 
 def _yuv(rgb: NDArray[np.uint8], pix_fmt: str) -> VideoFrame:
@@ -50,6 +55,17 @@ def _tag(context: VideoCodecContext) -> None:
     context.color_range = ColorRange.MPEG
     context.color_primaries = ColorPrimaries.BT709
     context.color_trc = ColorTrc.BT709
+
+
+@cache
+def _steady() -> dict[str, str]:
+    """Options with which libx264 gives the same bytes for the same frames.
+
+    Its AVX-512 code does not where a side is no multiple of 16 macroblocks: of 12 encodings of a
+    clip of 180 x 196 px all differed, of 700 of one of 32 px 284 did. Without it there is one
+    result, that of processors which never had it.
+    """
+    return {"x264-params": "asm=AVX2"} if cv2.checkHardwareSupport(_AVX_512) else {}
 
 
 def libraries() -> dict[str, str]:
@@ -78,7 +94,7 @@ def h264_roundtrip(
     encoder = CodecContext.create("libx264", "w")
     encoder.width, encoder.height = width + width % 2, height + height % 2
     encoder.pix_fmt, encoder.time_base, encoder.framerate = "yuv420p", Fraction(1, 25), Fraction(25)
-    encoder.options = {"preset": preset, "crf": str(crf), "threads": "1"}
+    encoder.options = {"preset": preset, "crf": str(crf), "threads": "1"} | _steady()
     _tag(encoder)
     decoder = CodecContext.create("h264", "r")
     decoder.thread_count = 1
@@ -128,6 +144,7 @@ def writing(
                 if stream is None:
                     rate = Fraction(fps).limit_denominator(1001)
                     settings = {"preset": preset, "crf": str(crf), "threads": str(threads)}
+                    settings |= _steady()
                     stream = container.add_stream(
                         "libx264", rate=rate, options=settings | dict(options or {})
                     )

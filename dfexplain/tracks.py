@@ -21,7 +21,10 @@ from dfexplain.shots import CutDetector
 from dfexplain.structures import FaceTrack, Frame
 from dfexplain.trails import MIN_OVERLAP, Seen, Trail, near, pair_up
 
-__all__ = ["MIN_CONFIDENCE_ALONE", "TrackedFace", "Tracker", "Tracks", "crop_face"]
+__all__ = ["MIN_CONFIDENCE_ALONE", "MOST_FACES", "TrackedFace", "Tracker", "Tracks", "crop_face"]
+
+MOST_FACES = 64
+"""So many faces of a frame are followed, the largest: what a file costs is bounded."""
 
 _SEARCH_EVERY = 4
 _MAX_UNSEEN = 8  # samples after which a face that comes back is a new trail
@@ -31,6 +34,7 @@ _MIN_HITS = 2
 _MIN_CONFIDENCE = 0.9
 MIN_CONFIDENCE_ALONE = 0.99
 """Of a face that was seen in one frame or two, and in all that there are."""
+_CROWD_NOTE = f"more than {MOST_FACES} faces in a frame: the largest {MOST_FACES} were followed"
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Tracker:
         self._searched: list[int] = []  # samples on which a full detection ran
         self._shot_start = 0
         self._cuts_s: list[float] = []
+        self._crowded = False
 
     def update(self, frames: Sequence[Frame]) -> list[TrackedFace]:
         """Faces of the next frames, ordered by position, then by key. Frames may be forgotten.
@@ -129,6 +134,7 @@ class Tracker:
             tracks={key: kept[key].to_track() for key in sorted(kept)},
             cuts_s=tuple(self._cuts_s),
             frames_with_face=len({row.sample for trail in kept.values() for row in trail.seen}),
+            notes=(_CROWD_NOTE,) if self._crowded else (),
         )
 
     def _is_next(self, frame: Frame) -> bool:
@@ -177,11 +183,12 @@ class Tracker:
     def _search(self, faces: Faces, frame: Frame, sample: int) -> None:
         """Give the faces of a full detection to the trails, and the rest to new trails."""
         self._searched.append(sample)
-        free = set(range(len(faces)))
+        self._crowded |= len(faces) > MOST_FACES
+        free = set(range(min(len(faces), MOST_FACES)))
         if self._live and free:
             expected = np.stack([trail.expected(sample, frame.time_s) for trail in self._live])
             steady = np.array([trail.seen[-1].sample >= sample - 1 for trail in self._live])
-            for t, k in pair_up(expected, faces.box_xyxy, steady):
+            for t, k in pair_up(expected, faces.box_xyxy[:MOST_FACES], steady):
                 self._add(self._live[t], Seen.take(faces, k, frame, sample, detected=True))
                 free.discard(k)
         for k in sorted(free):

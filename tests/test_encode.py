@@ -39,6 +39,20 @@ def test_roundtrip_keeps_number_order_and_odd_size() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(out, again, strict=True))
 
 
+def test_the_same_frames_give_the_same_bytes_whatever_lay_in_memory(tmp_path: Path) -> None:
+    """A width that is no multiple of 16 macroblocks, over memory that others have used."""
+    rng = np.random.default_rng(0)
+    scene = rng.integers(0, 256, (60, 60, 3)).astype(np.uint8).repeat(5, 0).repeat(5, 1)
+    frames = [scene[k : k + 196, 2 * k : 2 * k + 180] for k in range(24)]
+    written = set()
+    for _ in range(5):
+        rubbish = [rng.bytes(int(size)) for size in rng.integers(1_000, 2_000_000, 4)]
+        path = video.write(tmp_path / "out.mp4", frames, 25.0, crf=26, preset="veryfast")
+        written.add(path.read_bytes())
+        del rubbish
+    assert len(written) == 1
+
+
 @pytest.mark.parametrize("crf", [-1, 52])
 def test_roundtrip_refuses_a_crf_out_of_range(crf: int) -> None:
     with pytest.raises(SettingError, match="crf must be"):

@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from dfexplain.structures import Frame
-from dfexplain.tracks import Tracker, Tracks
+from dfexplain.tracks import MOST_FACES, Tracker, Tracks
 from tests.tracking import Scripted, numbered, track
 
 HERE = (100.0, 100.0, 150.0, 160.0)
@@ -29,6 +29,15 @@ def test_a_face_that_is_followed_but_not_found_again_is_not_a_track() -> None:
     assert not result.tracks
     # It was followed back to the first frame and on past one search that missed it, not for ever.
     assert [face.frame_index for face in told[0]] == [*range(1, 11)]
+
+
+@pytest.mark.parametrize("count", [MOST_FACES, MOST_FACES + 40])
+def test_of_a_crowd_the_largest_faces_are_followed(count: int) -> None:
+    crowd = [((30.0 * k, 0.0, 30.0 * k + 20.0, 20.0), 0.99) for k in range(count)]
+    result, _ = track(numbered(12), Scripted(dict.fromkeys(range(12), crowd)))
+    firsts = sorted(face.box_xyxy[0, 0] for face in result.tracks.values())
+    assert firsts == [30.0 * k for k in range(MOST_FACES)]
+    assert bool(result.notes) == (count > MOST_FACES)
 
 
 def test_a_doubtful_face_is_not_a_track() -> None:
