@@ -299,7 +299,7 @@ DOWNLOADS = {
     "annotated": "Annotated video",
     "bundle": "Evidence bundle",
 }
-DOWNLOAD_HELP = "Each file is made when you ask for it, and kept here for two hours at most."
+DOWNLOAD_HELP = "Each file is made when you ask for it, and deleted here within the hour."
 SAVE_AGAIN = "Save again"
 DIGEST = "Digest:"
 DIGEST_HELP = (
