@@ -235,6 +235,14 @@ class SettingError(DfExplainError):
 
     code = "setting"
 
+    @classmethod
+    def without_extra(cls, extra: str, error: ImportError) -> SettingError:
+        """What to say where a package of an `extra` is not installed."""
+        return cls(
+            f"the packages of the extra `{extra}` must be there, but {error.name} is not installed."
+            f" Install dfexplain[{extra}]."
+        )
+
 
 class VersionRefused(DfExplainError):
     """An installed package has known holes that the input of strangers reaches."""

@@ -80,6 +80,12 @@ class Result:
     p_fake: float | None
     report: str
 
+    @classmethod
+    def of(cls, document: str) -> Result:
+        """What the store keeps of a report, from its JSON."""
+        read = json.loads(document)
+        return cls(read["verdict"], read["reason"], read["score"], read["p_fake"], document)
+
 
 @dataclass(frozen=True)
 class Job:

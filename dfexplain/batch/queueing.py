@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,19 +9,13 @@ from pathlib import Path
 from dfexplain.batch.jobs import Job, NewJob, State
 from dfexplain.batch.settings import Settings
 from dfexplain.batch.store import Store
-from dfexplain.cage import admit
+from dfexplain.batch.walk import digest
 
-__all__ = ["digest", "ended", "offer", "submit"]
+__all__ = ["ended", "offer", "submit"]
 
 _ENDS = {State.DONE, State.FAILED, State.CANCELLED}
 # Ids in one question to the database.
 _MANY = 500
-
-
-def digest(path: str | Path) -> str:
-    """The sha256 of a file's bytes, unread otherwise. InputError for what is no plain file."""
-    with admit(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def submit(
@@ -38,7 +31,7 @@ def submit(
     whether that is new. `parameters` are `scoring.parameters_of`. InputError for no plain file."""
     absolute = Path(path).absolute()
     folder = None if out is None else str(out.absolute())
-    sha256 = digest(absolute)
+    sha256 = digest(str(absolute))
     return store.submit(NewJob(str(absolute), sha256, weights_sha256, parameters, webhook, folder))
 
 

@@ -27,7 +27,7 @@ from dfexplain.report import rows
 from dfexplain.report.rows import FileRow
 from dfexplain.structures import Sampling
 
-__all__ = ["Asked", "Batch", "Gathered", "result_of", "row_of"]
+__all__ = ["Asked", "Batch", "Gathered", "row_of"]
 
 LEASE_S = 120.0
 BEAT_S = 10.0
@@ -48,12 +48,6 @@ class Asked:
     workers: int
     threads: int | None = None
     retry: bool = False
-
-
-def result_of(document: str) -> Result:
-    """What the store keeps of a report, from its JSON."""
-    read = json.loads(document)
-    return Result(read["verdict"], read["reason"], read["score"], read["p_fake"], document)
 
 
 class Gathered:
@@ -194,7 +188,7 @@ class Batch:
             return 0
         path, sha256, stem = self._running.pop(event.id)
         if isinstance(event, Done):
-            store.finish(event.id, self._name, result_of(event.document))
+            store.finish(event.id, self._name, Result.of(event.document))
             row = rows.of_report(path, json.loads(event.document), stem)
         elif isinstance(event, Failed):
             store.fail(event.id, self._name, event.code, event.message, retry=False)

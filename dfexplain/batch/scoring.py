@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -17,16 +16,9 @@ from dfexplain.errors import InputChanged
 from dfexplain.report.files import not_writable, write_whole
 from dfexplain.structures import Progress, VideoReport
 
-__all__ = ["VideoScorer", "parameters_of", "result_of", "sampling_of", "stem_of"]
+__all__ = ["VideoScorer", "parameters_of", "sampling_of", "stem_of"]
 
 log = logging.getLogger("dfexplain.worker")
-
-
-def result_of(found: VideoReport) -> Result:
-    """What the store keeps of a report."""
-    document = report.to_json(found)
-    read = json.loads(document)
-    return Result(read["verdict"], read["reason"], read["score"], read["p_fake"], document)
 
 
 class VideoScorer:
@@ -66,7 +58,7 @@ def _kept(found: VideoReport, job: Job) -> Result:
         )
     if job.out is not None:
         _write(found, Path(job.out), stem_of(job.path, job.input_sha256))
-    return result_of(found)
+    return Result.of(report.to_json(found))
 
 
 def _write(found: VideoReport, folder: Path, stem: str) -> None:

@@ -76,10 +76,7 @@ def opened(url: str) -> Store:
     try:
         from dfexplain.batch.store import Store
     except ImportError as error:
-        raise SettingError(
-            f"the packages of the extra `batch` must be there, but {error.name} is not installed. "
-            "Install dfexplain[batch]."
-        ) from error
+        raise SettingError.without_extra("batch", error) from error
     store = Store(url)
     store.migrate()
     return store

@@ -73,10 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         from dfexplain.batch.runs import Asked, Batch
     except ImportError as error:
-        raise SettingError(
-            f"the packages of the extra `batch` must be there, but {error.name} is not installed. "
-            "Install dfexplain[batch]."
-        ) from error
+        raise SettingError.without_extra("batch", error) from error
     from dfexplain.batch.folder import INDEX, RunFolder, formats_of
     from dfexplain.batch.pool import cores
     from dfexplain.batch.walk import files_of

@@ -36,10 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         from dfexplain.service.serving import entry_of, serve
     except ImportError as error:
-        raise SettingError(
-            f"the packages of the extra `batch` must be there, but {error.name} is not installed. "
-            "Install dfexplain[batch]."
-        ) from error
+        raise SettingError.without_extra("batch", error) from error
     if arguments.new_key is not None:
         key, entry = entry_of(arguments.new_key)
         print(key)

@@ -15,22 +15,14 @@ import jinja2
 from dfexplain import plots
 from dfexplain.report.rows import FileRow
 from dfexplain.report.table import Cell
+from dfexplain.report.templates import template
 
 __all__ = ["to_index"]
 
 
 @functools.cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("dfexplain.report", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["link"] = _link
-    environment.filters["number"] = _number
-    return environment.get_template("index.html.j2")
+    return template("index.html.j2", link=_link, number=_number)
 
 
 def _link(row: FileRow) -> str:

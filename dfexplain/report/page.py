@@ -16,6 +16,7 @@ from markupsafe import Markup
 from dfexplain import plots
 from dfexplain.report import pictures
 from dfexplain.report.contents import CAPTIONS, FIGURES, TITLES, contents
+from dfexplain.report.templates import template
 from dfexplain.structures import VideoReport
 
 __all__ = ["to_html"]
@@ -30,15 +31,7 @@ def _uri(picture: bytes, kind: str = "jpeg") -> str:
 
 @functools.cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("dfexplain.report", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["uri"] = _uri
-    return environment.get_template("page.html.j2")
+    return template("page.html.j2", uri=_uri)
 
 
 def to_html(report: VideoReport) -> str:
