@@ -18,7 +18,7 @@ from dfexplain.errors import HeatmapsAtChance, NotCalibrated, PushRefused
 from dfexplain.structures import Calibration, Number
 from dfexplain.weights_folder import Weights
 
-__all__ = ["METRICS", "check", "metrics_of", "stated"]
+__all__ = ["METRICS", "check", "empty_rows", "metrics_of", "stated"]
 
 # The metrics that a card's model index may state of the validation videos, with their names.
 METRICS = {
@@ -95,7 +95,7 @@ def _check_card(card: str, calibration: Calibration) -> None:
             raise PushRefused(
                 f"the card must state {key} in its front matter, but lacks it. {again}"
             )
-    empty = next((row for row in _rows(card) if any(_NO_VALUE.fullmatch(c) for c in row)), None)
+    empty = next(iter(empty_rows(card)), None)
     if empty is not None:
         raise PushRefused(
             f"the card must have no empty cell, but got the row '{' | '.join(empty):.120}'. {again}"
@@ -119,6 +119,11 @@ def _check_card(card: str, calibration: Calibration) -> None:
                 f"the card must state the {key} of calibration.json, {words[key]}, but does not. "
                 f"{again}"
             )
+
+
+def empty_rows(card: str) -> list[list[str]]:
+    """The rows of the card's tables that have a cell which says nothing."""
+    return [row for row in _rows(card) if any(_NO_VALUE.fullmatch(cell) for cell in row)]
 
 
 def _rows(card: str) -> list[list[str]]:

@@ -80,7 +80,7 @@ def test_the_table_counts_what_is_undone_and_what_is_raised(
     darker = changed.Change("darker", wear=lambda frames: [rgb // 2 for rgb in frames])
     lighter = changed.Change("lighter", wear=lambda frames: [rgb + 60 for rgb in frames])
     table = changed.table(fitted, 50, each=5, changes=(changed.CHANGES[0], darker, lighter))
-    assert [row[0] for row in table.rows] == ["none", "darker", "lighter"]
+    assert [row[0] for row in table.rows] == ["as they are", "darker", "lighter"]
     undone = [row[2] for row in table.rows]
     raised = [row[3] for row in table.rows]
     assert all(isinstance(cell, Number) for cell in [*undone, *raised])

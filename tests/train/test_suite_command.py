@@ -13,6 +13,7 @@ import cv2
 import pytest
 
 from dfexplain import hub
+from dfexplain.release_checks import empty_rows
 from tests import small_weights as small
 from tests.train.faces import FOLDER
 from train import made_clips
@@ -69,6 +70,7 @@ def test_a_clean_clone_measures_on_what_ships_and_says_n_and_chance(
     assert recorded.evaluation is not None
     assert recorded.evaluation.weights_sha256 == recorded.info.sha256
     assert "Held-out crops in examples/crops" in recorded.card
+    assert empty_rows(recorded.card) == []
     data = json.loads((tmp_path / "evaluation.json").read_text("utf-8"))
     assert [t["key"] for t in data["tables"]] == [t.key for t in recorded.evaluation.tables]
 
@@ -112,6 +114,8 @@ def test_portraits_give_all_tables_and_labelled_clips_come_last(
         "made", "made_recipes", "made_kinds", "made_crf", "made_face_px", "groups",
         "robustness", "gate", "probe", "clips", "clips_each", "changed", "pointing",
     ]  # fmt: skip
+    # Such as three portraits leave unmeasured is said in words: a card may not have an empty cell.
+    assert empty_rows((tmp_path / "out" / "evaluation.md").read_text("utf-8")) == []
     made = dict(data_of["tables"][0]["rows"])
     assert made["clips with a score (coverage)"]["n"] == 6
     # Labelled clips are not looked at where they are not asked for.

@@ -138,7 +138,7 @@ def test_worn_clips_lose_what_the_wear_takes() -> None:
     assert lost.value == pytest.approx(0.5, abs=0.2)
     assert lost.low is not None
     assert lost.low > 0.2
-    assert table.rows[0][2] == "–"
+    assert table.rows[0][2] == worn.REFERENCE
 
 
 def test_wears_do_what_they_say() -> None:

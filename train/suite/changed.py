@@ -53,7 +53,7 @@ def _noise(pictures: list[Images]) -> list[Images]:
 
 
 CHANGES = (
-    Change("none"),
+    Change("as they are"),
     Change("PGD, eps 1/255", levels=1),
     Change("PGD, eps 2/255", levels=2),
     Change("PGD, eps 2/255, then H.264 CRF 23", levels=2, wear=robustness.h264(23)),

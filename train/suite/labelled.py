@@ -68,7 +68,7 @@ def each(
         p = None
         if item.score is not None and fitted is not None and not item.withdrawn:
             p = float(calibrations.p_fake(fitted, np.array([item.score]))[0])
-        said = item.reason or ("–" if item.verdict is None else str(item.verdict.outcome))
+        said = item.reason or ("no answer" if item.verdict is None else str(item.verdict.outcome))
         rows.append(
             (
                 item.record.path,

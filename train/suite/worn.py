@@ -39,6 +39,8 @@ FRAMES, CLIPS_A_TASK = 4, 10
 PLAIN_CRF = 18
 # Blur is sigma in px of a face 150 px wide, noise a standard deviation in grey levels.
 BLUR_PX, NOISE = 2.0, 10.0
+# In the column of losses, of the row that they are measured against: a card has no empty cell.
+REFERENCE = "compared with"
 NO_WEAR = Wear(
     gains=(1.0, 1.0, 1.0), gamma=1.0, offset=0.0, saturation=1.0, light=0.0, light_deg=0.0,
     smooth=0.0, sharpen=0.0, blur_px=0.0, motion_px=0, motion_deg=0.0, scale=1.0,
@@ -173,7 +175,7 @@ def table(
             (
                 wearing.name,
                 sample.number("auc"),
-                "–" if column == 0 else loss(column),
+                REFERENCE if column == 0 else loss(column),
                 sample.called_fake(0),
             )
         )
