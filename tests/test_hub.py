@@ -103,9 +103,10 @@ def test_cached_weights_load_without_the_hub(
             with socket.create_server(("127.0.0.1", int(running.url.rsplit(":", 1)[1]))):
                 # Connections are taken and never answered.
                 assert client.load("org/away@v1", cache, answer_s=0.5) == loaded
-                silent = client.load(f"org/away@{'0' * 40}", cache, answer_s=0.5)
+                # Long enough for a busy machine to connect in.
+                silent = client.load(f"org/away@{'0' * 40}", cache, answer_s=3.0)
                 assert silent["error"] == "HubUnavailable"
-                assert "answer within 0.5 s" in silent["message"]
+                assert "answer within 3 s" in silent["message"]
     for client in child(tmp_path / "home", "http://127.0.0.1:9", HF_HUB_OFFLINE="1"):
         assert client.load("org/away@v1", cache) == loaded
         assert client.load("org/away", cache)["error"] == "HubUnavailable"
