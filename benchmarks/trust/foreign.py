@@ -134,8 +134,12 @@ def traced(paths: list[str], folder: Path) -> Trace:
 
 
 def watched(paths: list[str]) -> set[str]:
-    """Read the files here, and look at what the children hold open, as often as possible."""
+    """Read the files here, and look at what the children hold open, as often as possible.
+
+    What this process has open, such as the port that listens, a child holds until it begins.
+    """
     held: set[str] = set()
+    own = _open_in("self")
     done = threading.Event()
 
     def look() -> None:
@@ -143,11 +147,7 @@ def watched(paths: list[str]) -> set[str]:
         while not done.is_set():
             children = Path(f"/proc/{me}/task/{main}/children")
             for child in children.read_text().split() if children.exists() else ():
-                try:
-                    folder = Path(f"/proc/{child}/fd")
-                    held.update(os.readlink(fd) for fd in folder.iterdir())
-                except OSError:
-                    continue  # the child has ended meanwhile
+                held.update(_open_in(child))
             time.sleep(0.002)
 
     main = threading.get_native_id()
@@ -158,7 +158,18 @@ def watched(paths: list[str]) -> set[str]:
     finally:
         done.set()
         thread.join(5)
-    return held
+    return held - own
+
+
+def _open_in(process: str) -> set[str]:
+    """What a process holds open, as far as it was still there to be asked."""
+    found = set()
+    try:
+        for fd in Path(f"/proc/{process}/fd").iterdir():
+            found.add(os.readlink(fd))
+    except OSError:
+        pass  # the process has ended, or the file was closed meanwhile
+    return found
 
 
 def measure(full: bool) -> Figure:
