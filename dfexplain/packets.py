@@ -129,6 +129,7 @@ class Reader:
         self.codec: VideoCodecContext = self._stream.codec_context
         self._packets: Iterator[Packet[Any]] = iter(())
         self._position: int | None = None
+        self._early = False
         self.survey = Survey(
             tick_s=self._stream.time_base or Fraction(1, av.time_base),
             timed=not (
@@ -159,10 +160,17 @@ class Reader:
         top_layer, end_s, shift = 0, 0.0, 0
         first: int | None = None
         last_dts: int | None = None
+        early: list[int] = []
         try:
             for packet in _demux(self._container):
                 self._channel.beat()
                 tick = packet.dts if packet.pts is None else packet.pts
+                if tick is None and last_dts is None and self._is_early(packet):
+                    early.append(len(survey.ticks))
+                    survey.ticks.append(0)
+                    survey.key.append(packet.is_keyframe)
+                    survey.spare.append(0)
+                    survey.hidden.append(_hidden(codec, packet))
                 if tick is None:
                     continue
                 length = packet.duration or 0
@@ -192,7 +200,15 @@ class Reader:
             if isinstance(error, MemoryError):
                 raise
         if first is None:
-            return survey
+            return Survey(survey.tick_s, survey.timed)
+        if early:
+            survey.timed, self._early = False, True
+            kept = set(range(len(survey.ticks))).difference(early)
+            known = sorted({survey.ticks[position] for position in kept})
+            step = (known[-1] - known[0]) // (len(known) - 1) if known[1:] else survey.last_ticks
+            for position in reversed(early):
+                first -= max(1, step)
+                survey.ticks[position] = first
         if not any(survey.key):
             survey.key[0] = 1
         survey.spare = bytearray(kind == 1 + top_layer for kind in survey.spare)
@@ -225,10 +241,18 @@ class Reader:
 
     def _tracked(self) -> Iterator[Packet[Any]]:
         """The packets that `look` counted, from where the file is read now."""
+        early = self._early
         for packet in _demux(self._container, self._stream):
             self._channel.beat()
-            if packet.pts is not None or packet.dts is not None:
+            timed = packet.pts is not None or packet.dts is not None
+            early = early and packet.dts is None
+            if timed or (early and self._is_early(packet)):
                 yield packet
+
+    def _is_early(self, packet: Packet[Any]) -> bool:
+        """Whether a packet without times, before any decode time, holds a picture of the track:
+        Matroska's demuxer leaves out times below zero."""
+        return packet.stream_index == self._stream.index and packet.size > 0
 
     def _jump(self, first: int) -> None:
         """Go to a key frame by seeking; where that fails, read the file again from its start."""

@@ -283,3 +283,20 @@ def test_real_clips_agree_with_a_plain_decode(name: str) -> None:
                 rgb = frame.to_ndarray(format="rgb24", src_colorspace=matrix)
                 assert np.array_equal(rgb, wanted[number].rgb)
     assert read.decoded == read.wanted == 12
+
+
+def test_pictures_before_time_zero_are_read_where_matroska_has_no_times_for_them(
+    tmp_path: Path,
+) -> None:
+    path = make_clip(
+        tmp_path / "early.mkv",
+        20,
+        times_s=[number / 10 - 0.3 for number in range(20)],
+        muxer_options={"avoid_negative_ts": "disabled"},
+    )
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+    assert any(p.pts is None and p.dts is None for p in packets)
+    read = read_clip(path, 20)
+    assert read.numbers == list(range(20))
+    assert read.times == pytest.approx([number / 10 for number in range(20)])
