@@ -45,7 +45,17 @@ def _norms(model: nn.Module) -> int:
 def test_a_folded_backbone_gives_the_same_maps(name: str) -> None:
     size = 224 if name.startswith("swin") else 64
     torch.manual_seed(0)
-    plain = _lived_in(backbones.create(name, size))
+    _same_maps(name, _lived_in(backbones.create(name, size)), size)
+
+
+def test_a_cut_backbone_folds_its_own_head_as_well() -> None:
+    torch.manual_seed(0)
+    plain = _lived_in(backbones.create("tf_efficientnet_lite0", 64, stages=5))
+    _same_maps("tf_efficientnet_lite0", plain, 64)
+    assert _norms(folded(plain)) == 0
+
+
+def _same_maps(name: str, plain: nn.Module, size: int) -> None:
     lean = folded(plain)
     if name.startswith(WITHOUT):
         assert lean is plain

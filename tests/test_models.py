@@ -26,6 +26,7 @@ POOLED = ModelConfig("pooled", "mobilenetv3_small_100", 64, embed_dim=32, clip_f
 # Everything that is quick to run on a CPU.
 QUICK = {
     "frame": ModelConfig(backbone="mobilenetv3_small_100", crop_px=64),
+    "frame, cut": ModelConfig(crop_px=64, stages=5),
     "frame of torchvision": ModelConfig(backbone="tv_mobilenet_v3_small", crop_px=64),
     "frame of tokens": ModelConfig(backbone="vit_tiny_patch16_224", crop_px=64),
     **{name: replace(POOLED, pooling=name) for name in POOLINGS},
@@ -36,7 +37,7 @@ QUICK = {
     "s3d": ModelConfig("s3d", crop_px=32, clip_frames=8),
     "swin3d_t": ModelConfig("swin3d_t", crop_px=33, clip_frames=3),
 }
-INDEPENDENT = {"frame", "frame of torchvision", "frame of tokens", "simple_cnn"}
+INDEPENDENT = {"frame", "frame, cut", "frame of torchvision", "frame of tokens", "simple_cnn"}
 
 
 def model_of(config: ModelConfig, seed: int = 0) -> VideoModel:
@@ -251,6 +252,21 @@ def test_every_backbone_gives_square_maps_of_its_width(backbone: str) -> None:
     assert logit.shape == (1,)
 
 
+@pytest.mark.parametrize("backbone", ["tf_efficientnet_lite0", "efficientnet_b1"])
+@pytest.mark.parametrize("stages", range(1, 7))
+def test_a_cut_network_keeps_its_first_stages_and_their_stride(backbone: str, stages: int) -> None:
+    whole = ModelConfig(backbone=backbone, crop_px=64)
+    cut = replace(whole, stages=stages)
+    with torch.device("meta"):
+        models = [build(config).eval() for config in (whole, cut)]
+        maps = models[1].encode(torch.zeros(1, 1, 3, 64, 64))
+    assert maps.shape[2:] == (512, 64 // cut.stride_px, 64 // cut.stride_px)
+    theirs, own = (model.state_dict() for model in models)
+    kept = {name for name in theirs if name in own and own[name].shape == theirs[name].shape}
+    assert {name for name in own if name.startswith("backbone.blocks")} <= kept
+    assert max(int(n.split(".")[2]) for n in kept if n.startswith("backbone.blocks")) == stages - 1
+
+
 @pytest.mark.parametrize("name", ["resnet_rnn", "r3d_18", "mvit_v2_s"])
 def test_the_large_ones_keep_the_interface(name: str) -> None:
     config = ModelConfig(name, crop_px=64, clip_frames=10, embed_dim=32)
@@ -297,6 +313,12 @@ def test_the_registry_and_the_allowlist_are_one() -> None:
         ({"clip_frames": 65}, "clip_frames"),
         ({"clip_frames": True}, "clip_frames must be of type int"),
         ({"pooling": "max"}, "pooling must be one of"),
+        ({"stages": 7}, r"stages must lie in 0\.\.6"),
+        ({"stages": 3, "backbone": "resnet18"}, r"stages must be 0 for resnet18 \(frame\)"),
+        (
+            {"stages": 3, "architecture": "pooled"},
+            r"stages must be 0 for tf_efficientnet_lite0 \(pooled\)",
+        ),
         ({"embed_dim": 40}, "embed_dim must be a multiple of 16"),
         ({"backbone": "vit_tiny_patch16_224", "crop_px": 100}, "crop_px must be a multiple of 16"),
         ({"backbone": "swin_tiny_patch4_window7_224", "crop_px": 240}, "a multiple of 32"),
@@ -309,7 +331,7 @@ def test_settings_that_no_model_can_have_are_refused(changes: dict[str, object],
 
 def test_a_config_of_the_first_format_still_loads() -> None:
     first = ModelConfig().to_dict()
-    for later in ("clip_frames", "pooling", "embed_dim"):
+    for later in ("clip_frames", "pooling", "embed_dim", "mask_head", "stages"):
         del first[later]
     assert ModelConfig.from_dict(first) == ModelConfig()
     del first["crop_px"]

@@ -149,7 +149,8 @@ class Run(Section):
     """How long, on what, and what is kept.
 
     `precision`: `auto` is bf16 or fp16 on CUDA and fp32 on a CPU. `pretrained` starts from ImageNet
-    weights where they are at hand. The epoch with the best `select` is kept as best.pt; after
+    weights where they are at hand, `from_teacher` from those of the teacher's tensors that have the
+    same names and shapes. The epoch with the best `select` is kept as best.pt; after
     `patience` epochs without a better one the run stops (0: never). A step is logged every
     `log_interval`. `checkpoint_minutes` is the time between checkpoints within an epoch (0: one
     after each step).
@@ -160,6 +161,7 @@ class Run(Section):
     device: str = choice("auto", "cpu", "cuda")
     precision: str = choice("auto", "fp32", "bf16", "fp16")
     pretrained: bool = True
+    from_teacher: bool = False
     select: str = choice("val_auc", "val_loss", "val_acc")
     patience: int = number(0, 0)
     log_interval: int = number(10, 1)

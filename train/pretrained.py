@@ -68,7 +68,8 @@ def load_imagenet(model: VideoModel, say: Callable[[str], None] = print) -> bool
     except _Unreachable as error:
         say(f"first weights: those of {source} {error}, {model.config.label} starts from scratch")
         return False
-    _fill(model.get_submodule(model.backbone_names[0]), state, origin)
+    backbone = model.get_submodule(model.backbone_names[0])
+    _fill(backbone, state, origin, own_head=model.config.stages > 0)
     say(f"first weights: {source} from {origin}")
     return True
 
@@ -85,15 +86,18 @@ def _fetch(source: str, crop_px: int) -> tuple[Mapping[str, Tensor], str]:
     return _timm(source, crop_px)
 
 
-def _fill(backbone: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+def _fill(backbone: nn.Module, state: Mapping[str, Tensor], origin: str, *, own_head: bool) -> None:
+    """Fill it; a network that was cut has a head of its own, which nothing can fill."""
     own = backbone.state_dict()
+    if own_head:
+        own = {key: v for key, v in own.items() if not key.startswith(("conv_head.", "bn2."))}
     for key, tensor in own.items():
         if key not in state or state[key].shape != tensor.shape:
             raise SettingError(
                 f"first weights from {origin} must line up with the backbone, but {key!r} does "
                 "not. Use the versions of requirements-dev.txt, or set run.pretrained=false."
             )
-    backbone.load_state_dict({key: state[key] for key in own})
+    backbone.load_state_dict({key: state[key] for key in own}, strict=not own_head)
 
 
 def _packaged() -> tuple[Mapping[str, Tensor], str]:

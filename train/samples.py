@@ -23,8 +23,6 @@ __all__ = ["Pair", "PairDataset", "Pose", "draw_pose", "face_width", "make_pair"
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
-# The auxiliary head learns one cell of the mask per position of a stride-32 network's last map.
-STRIDE_PX = 32
 # The detector's box shakes: by how much it grows and moves, in face widths.
 BOX_SCALE, BOX_SHIFT = (0.9, 1.12), 0.05
 # A forgery that changes its part of the worn crop by less than this (root mean square, grey levels)
@@ -125,7 +123,8 @@ def make_pair(
         change = (real.astype(np.float32) - fake)[share[..., 0] > 127]
         if change.size and float(np.sqrt((change**2).mean())) >= VISIBLE:
             break
-    grid = max(1, config.crop_px // STRIDE_PX)
+    # The mask has one cell for each place of the last feature map.
+    grid = max(1, config.crop_px // config.stride_px)
     cells = cv2.resize(share[..., 0], (grid, grid), interpolation=cv2.INTER_AREA)
     return Pair(real, fake, np.asarray(cells, np.float32) / 255.0, forged.recipe)
 

@@ -73,6 +73,19 @@ class Teacher:
         self._scale = (std / to_std).to(device)
         self._shift = ((mean - to_mean) / to_std).to(device)
 
+    def give(self, student: nn.Module) -> int:
+        """Fill the student's tensors that have the name and the shape of one of its own; their
+        number. Raises SettingError where there are none."""
+        own, theirs = student.state_dict(), self._model.state_dict()
+        shared = {k: v for k, v in theirs.items() if k in own and own[k].shape == v.shape}
+        if not shared:
+            raise SettingError(
+                f"run.from_teacher must find tensors of the student in {self.label}, but found "
+                "none of the same name and shape. Set run.from_teacher=false."
+            )
+        student.load_state_dict(shared, strict=False)
+        return len(shared)
+
     @torch.no_grad()
     def __call__(self, clips: Tensor) -> Lesson:
         """Look at the student's normalised clips (B, T, 3, S, S), resized to its own side."""

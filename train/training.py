@@ -197,6 +197,14 @@ class Training:
         model = self.learner.model
         if init is not None:
             _take_over(model, init)
+        elif self.config.run.from_teacher:
+            if self.teacher is None:
+                raise SettingError(
+                    "run.from_teacher must come with a loss.teacher, but got none. Name one, or "
+                    "set run.from_teacher=false."
+                )
+            count = self.teacher.give(model)
+            say(f"first weights: {count} of {len(model.state_dict())} tensors are the teacher's")
         elif self.config.run.pretrained and self.here.first:
             load_imagenet(model, say)
         self.here.share(model.state_dict().values())

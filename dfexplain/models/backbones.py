@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from torch import Tensor, nn
 
 __all__ = ["create", "maps_of", "width_of"]
 
+# Channels of the last map of a network that was cut.
+CUT_WIDTH = 512
 
-def create(name: str, crop_px: int) -> nn.Module:
-    """The untrained backbone of that name (one of `config.BACKBONES`) without its classifier."""
+
+def create(name: str, crop_px: int, stages: int = 0) -> nn.Module:
+    """The untrained backbone of that name (one of `config.BACKBONES`) without its classifier.
+
+    Of an EfficientNet with `stages` the first ones are kept and get a head of their own.
+    """
     # Both take seconds to import, which the page need not wait for.
     if name.startswith("tv_"):
         import torchvision
@@ -33,7 +40,21 @@ def create(name: str, crop_px: int) -> nn.Module:
         backbone.conv_head = nn.Identity()
         backbone.norm_head = nn.Identity()
         backbone.act2 = nn.Identity()
+    if stages:
+        _cut(backbone, stages)
     return backbone
+
+
+def _cut(backbone: Any, stages: int) -> None:
+    """Keep the first stages of timm's EfficientNet and widen their last map to CUT_WIDTH."""
+    from timm.layers import BatchNormAct2d
+
+    blocks, last = backbone.blocks, backbone.bn2
+    backbone.blocks = blocks[:stages]
+    narrow = [m for m in backbone.blocks.modules() if isinstance(m, nn.Conv2d)][-1].out_channels
+    backbone.conv_head = nn.Conv2d(narrow, CUT_WIDTH, kernel_size=1, bias=False)
+    backbone.bn2 = BatchNormAct2d(CUT_WIDTH, eps=last.eps, act_layer=type(last.act))
+    backbone.num_features = CUT_WIDTH
 
 
 def width_of(backbone: nn.Module) -> int:

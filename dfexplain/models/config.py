@@ -53,6 +53,11 @@ ARCHITECTURE_NAMES = (
     "deepfake_mobilenet",
     *LEAST_FRAMES,
 )
+# EfficientNets can be cut after a stage (Tan and Le, ICML 2019, table 1 without its first row); how
+# many input pixels a place of the last map then stands for.
+CUTTABLE = ("tf_efficientnet_lite0", "efficientnet_b")
+STAGE_STRIDES = (2, 4, 8, 16, 16, 32)
+STRIDE_PX = 32
 # Over time, and the one over the places of a frame.
 POOLINGS = ("mean", "attention", "lstm", "transformer", "divided")
 BY_MASK = "mask"
@@ -68,7 +73,8 @@ class ModelConfig:
     `backbone` matters for the architectures `frame` and `pooled`, `pooling` for `pooled`, and
     `embed_dim`, the width of what follows the backbone, for `pooled` and `resnet_rnn`. With a
     `mask_head` a `frame` model also says where it thinks that a crop is forged, and with the
-    pooling `mask` it judges by these places above all.
+    pooling `mask` it judges by these places above all. `stages` keeps so many of the stages of an
+    EfficientNet, 0 all of them.
     """
 
     architecture: str = "frame"
@@ -82,6 +88,7 @@ class ModelConfig:
     pooling: str = "mean"
     embed_dim: int = 512
     mask_head: bool = False
+    stages: int = 0
 
     def __post_init__(self) -> None:
         least = LEAST_FRAMES.get(self.architecture, 1)
@@ -124,6 +131,12 @@ class ModelConfig:
                 self.pooling != BY_MASK or self.mask_head,
                 "be another than mask without a mask_head",
             ),
+            ("stages", 0 <= self.stages <= len(STAGE_STRIDES), f"lie in 0..{len(STAGE_STRIDES)}"),
+            (
+                "stages",
+                not self.stages or self._can_be_cut(),
+                f"be 0 for {self.backbone} ({self.architecture})",
+            ),
         )
         for name, holds, rule in rules:
             if not holds:
@@ -137,7 +150,17 @@ class ModelConfig:
         if self.architecture not in OF_A_BACKBONE:
             return self.architecture
         kind = self.architecture
-        return f"{self.backbone} ({f'{kind}, {self.pooling}' if kind == 'pooled' else kind})"
+        kept = f", {self.stages} stages" if self.stages else ""
+        return f"{self.backbone}{kept} ({f'{kind}, {self.pooling}' if kind == 'pooled' else kind})"
+
+    @property
+    def stride_px(self) -> int:
+        """How many pixels of a crop a place of the last feature map stands for, in each direction
+        (of a network that is not cut: 32, as nearly all have it)."""
+        return STAGE_STRIDES[self.stages - 1] if self.stages else STRIDE_PX
+
+    def _can_be_cut(self) -> bool:
+        return self.architecture == "frame" and self.backbone.startswith(CUTTABLE)
 
     def _cell_px(self) -> int:
         """What the side of a crop must be a multiple of: models that cut it into patches."""
@@ -185,4 +208,4 @@ class ModelConfig:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
-_LATER = ("clip_frames", "pooling", "embed_dim", "mask_head")
+_LATER = ("clip_frames", "pooling", "embed_dim", "mask_head", "stages")

@@ -44,7 +44,7 @@ class FrameModel(VideoModel):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        self.backbone = backbones.create(config.backbone, config.crop_px)
+        self.backbone = backbones.create(config.backbone, config.crop_px, config.stages)
         # The last feature map passes through here, so that hooks find it in every backbone.
         self.maps = nn.Identity()
         self.dropout = nn.Dropout(config.dropout)

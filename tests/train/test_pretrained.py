@@ -48,6 +48,15 @@ def cached(tmp_path: Path, repo: str, state: dict[str, torch.Tensor]) -> None:
     safetensors.torch.save_file(state, snapshot / "model.safetensors")
 
 
+def test_a_cut_lite0_takes_its_first_stages_from_the_package() -> None:
+    model, done, _ = started(ModelConfig(crop_px=64, stages=5))
+    whole, _, _ = started(ModelConfig(crop_px=64))
+    assert done
+    same = [n for n, v in model.state_dict().items() if torch.equal(v, whole.state_dict()[n])]
+    assert any(name.startswith("backbone.blocks.4.") for name in same)
+    assert "backbone.conv_head.weight" not in same
+
+
 @pytest.mark.parametrize("architecture", ["frame", "pooled"])
 def test_lite0_comes_with_its_package(architecture: str) -> None:
     model, done, line = started(ModelConfig(architecture, crop_px=64, embed_dim=16))

@@ -19,7 +19,9 @@ from tests.train.crops import crops_data
 from tests.train.test_fit import SETTINGS, Cut, check_same_run, cut_at, quiet
 from tests.train.test_steps import batch, settings
 from train import config, loop, steps
+from train.distributed import Here
 from train.teacher import Hint, Teacher, soft_loss
+from train.training import Training
 
 CPU = torch.device("cpu")
 MODEL = ModelConfig(
@@ -188,3 +190,35 @@ def test_a_teacher_that_cannot_teach_is_one_line(tmp_path: Path) -> None:
     name = write(tmp_path / "t", crop_margin=0.1)
     with pytest.raises(SettingError, match=r"crop_margin must be the teacher's 0\.1.*got 0\.3"):
         Teacher(name, student, CPU)
+
+
+def test_a_student_begins_with_its_teachers_first_stages(tmp_path: Path) -> None:
+    own = ModelConfig(crop_px=32, crop_margin=0.0)
+    name = write(tmp_path / "t", architecture="frame", crop_px=32, crop_margin=0.0)
+    theirs = hub.load(name).state
+    model = {**own.to_dict(), "stages": 3}
+    asked = {**SETTINGS, "model": model, "loss": {"teacher": name, "distil": 0.5}}
+    fit = config.from_dict(asked | {"run": SETTINGS["run"] | {"from_teacher": True}})
+    lines: list[str] = []
+    data = crops_data(tmp_path / "data")
+    this = Training(fit, data.training(fit), Here(0, 1, CPU), "")
+    this.start(None, lines.append)
+    state = this.learner.model.state_dict()
+    given = [key for key in state if key in theirs and torch.equal(state[key], theirs[key])]
+    assert {key for key in state if key.startswith("backbone.blocks")} <= set(given)
+    assert lines == [f"first weights: {len(given)} of {len(state)} tensors are the teacher's"]
+    assert all(torch.equal(this.averaged.state_dict()[key], state[key]) for key in state)
+
+
+def test_who_begins_with_a_teacher_has_one_of_its_kind(tmp_path: Path) -> None:
+    data = crops_data(tmp_path / "data")
+    run = {"run": SETTINGS["run"] | {"from_teacher": True, "pretrained": False}}
+    with pytest.raises(SettingError, match=r"run\.from_teacher must come with a loss\.teacher"):
+        loop.fit(config.from_dict({**SETTINGS, **run}), data, tmp_path / "none", quiet)
+    name = write(tmp_path / "t", crop_margin=0.0)
+    other = {**SETTINGS["model"], "architecture": "frame", "backbone": "resnet18"}
+    fit = config.from_dict(
+        {**SETTINGS, **run, "model": other, "loss": {"teacher": name, "distil": 0.5}}
+    )
+    with pytest.raises(SettingError, match=r"run\.from_teacher must find tensors of the student"):
+        loop.fit(fit, data, tmp_path / "other", quiet)
