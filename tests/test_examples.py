@@ -182,8 +182,9 @@ def test_closing_the_generator_stops_the_work() -> None:
     assert list(running) == []
 
 
-def test_the_shipped_weights_pass_their_own_golden_scores() -> None:
-    weights = hub.load("default")
+@pytest.mark.parametrize("name", hub.shipped())
+def test_the_shipped_weights_pass_their_own_golden_scores(name: str) -> None:
+    weights = hub.load(name)
     assert hub.verify(weights) == []
     assert weights.calibration is not None
     # Better than chance on people it was not trained on: the interval excludes 0.5.
