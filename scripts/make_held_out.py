@@ -29,7 +29,7 @@ from train.samples import PairDataset
 
 SEED = 8_501
 PEOPLE = 126
-# The crop of weights/default and weights/edge.
+# The crop of weights/default; weights/edge is shown it smaller.
 CROP = ModelConfig(crop_px=192, crop_margin=0.15)
 QUALITY = 92
 # Sets of portraits of which pictures are in this repository already (NOTICE).

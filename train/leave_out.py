@@ -27,7 +27,7 @@ from train.samples import PairDataset
 __all__ = ["DRAWS", "Unseen", "leave_out", "lines"]
 
 # Crops of a portrait by each recipe, and their seed: that of no other set.
-DRAWS, SEED = 2, 8_501
+DRAWS, SEED = 2, 8_601
 RESAMPLES = 1_000
 ALL = "all"
 # Pairs that are scored in one go: an engine fills its batches up.
