@@ -7,7 +7,7 @@ writes them for a look. The same files come out every time.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -54,5 +54,7 @@ def written(folder: Path, these: Iterable[Case]) -> Iterator[tuple[Case, Path]]:
 
 
 if __name__ == "__main__":
-    made = list(written(Path(sys.argv[1]), cases()))
-    print(f"{len(made)} files in {sys.argv[1]}")
+    parser = argparse.ArgumentParser("benchmarks.trust.corpus", description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path, help="where to write the files")
+    into = parser.parse_args().folder
+    print(f"{len(list(written(into, cases())))} files in {into}")
