@@ -4,8 +4,8 @@
 
 Serves the page in a process of its own with small random weights, so that what is measured is the
 app and not the network. The long form has 100 visitors who leave and 500 analyses, and took four
-and a half minutes on two cores; --short has 6 and 24, and after the first analysis hands out copies of its report. Linux
-only: memory is read from /proc.
+and a half minutes on two cores; --short has 6 and 24, and after the first analysis hands out copies
+of its report. Linux only: memory is read from /proc.
 """
 
 from __future__ import annotations
