@@ -81,6 +81,7 @@ class Drawn:
     stopped: threading.Event = field(default_factory=threading.Event)
     diary: Path | None = None
     history: History | None = None
+    first_load_s: float = 0.0
 
     def services(self) -> Services:
         return Services(
@@ -121,6 +122,8 @@ class Drawn:
     def load(self, spec: str | None) -> Weights:
         if spec not in (None, "default", "plain"):
             raise WeightsNotFound(f"weights must be a folder, but got {spec!r}. Look again.")
+        wait, self.first_load_s = self.first_load_s, 0.0
+        time.sleep(wait)
         return drawn_weights(calibrated=spec != "plain")
 
     def analyze(
@@ -236,4 +239,5 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     kept = History(folder / "history.sqlite")
     drawn = Drawn(pause_s=float(sys.argv[2]), diary=folder / "diary.txt", history=kept)
+    drawn.first_load_s = float(sys.argv[3]) if sys.argv[3:] else 0.0
     ui.launch(ui.build(drawn.services(), folder))

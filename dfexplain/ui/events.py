@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.events import Dependency
@@ -113,8 +114,11 @@ def wire_origin(at: Desk, services: Services, runs: Sequence[Dependency]) -> Non
         start(None, None, None, cancels=reads, queue=False)
 
 
-def wire_analysis(at: Desk, loaded: gr.State, services: Services) -> list[Dependency]:
-    """Upload, examples, again, cancel, another. Returns the runs of the analysis."""
+def wire_analysis(
+    at: Desk, loaded: gr.State, services: Services, ready: dict[str, Any]
+) -> list[Dependency]:
+    """Upload, examples, again, cancel, another; `ready` sees to it that there are weights. Returns
+    the runs of the analysis."""
     outputs = at.outputs()
 
     def take(path: str | None) -> Update:
@@ -152,7 +156,7 @@ def wire_analysis(at: Desk, loaded: gr.State, services: Services) -> list[Depend
     for path, button in at.examples.items():
         starts.append(button.click(partial(take_example, path), None, outputs, **QUICK))
     runs = [
-        start.success(
+        start.success(**ready).success(
             keeping.ended(at, services, partial(analyse, at, services)),
             [*keeping.inputs(at), at.source, loaded, at.frames, at.signed, at.show],
             outputs,
@@ -241,8 +245,9 @@ def wire_weights(
     model: WeightsTab,
     loaded: gr.State,
     services: Services,
-) -> None:
-    """Load weights when the page opens and when others are chosen."""
+) -> dict[str, Any]:
+    """Load weights when the page opens and when others are chosen. Returns the event that loads
+    them for a visitor who was quicker than the page."""
     outputs = [loaded, at.weights_line, *model.outputs(), *figures.outputs()]
 
     def load(spec: str | None, before: Weights | None) -> list[object]:
@@ -258,3 +263,8 @@ def wire_weights(
     page.load(load, **arguments)
     model.load.click(load, **arguments)
     model.spec.submit(load, **arguments)
+
+    def ready(spec: str | None, before: Weights | None) -> list[object]:
+        return load(spec, None) if before is None else [gr.skip() for _ in outputs]
+
+    return arguments | QUICK | {"fn": ready}

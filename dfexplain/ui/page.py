@@ -60,8 +60,8 @@ def build(services: Services | None = None, examples: Path | None = None) -> gr.
             past = None if store is None else history.tab(store)
             two = compare.tab()
             run = training.tab()
-        events.wire_weights(page, at, figures, model, loaded, services)
-        runs = events.wire_analysis(at, loaded, services)
+        ready = events.wire_weights(page, at, figures, model, loaded, services)
+        runs = events.wire_analysis(at, loaded, services, ready)
         batching.wire(many, at, loaded, services)
         if store is not None and past is not None:
             runs += reviewing.wire(at, past, loaded, store)
