@@ -165,13 +165,13 @@ class Reader:
             for packet in _demux(self._container):
                 self._channel.beat()
                 tick = packet.dts if packet.pts is None else packet.pts
-                if tick is None and last_dts is None and self._is_early(packet):
-                    early.append(len(survey.ticks))
-                    survey.ticks.append(0)
-                    survey.key.append(packet.is_keyframe)
-                    survey.spare.append(0)
-                    survey.hidden.append(_hidden(codec, packet))
                 if tick is None:
+                    if last_dts is None and self._is_early(packet):
+                        early.append(len(survey.ticks))
+                        survey.ticks.append(0)  # Known once the others are.
+                        survey.key.append(packet.is_keyframe)
+                        survey.spare.append(0)
+                        survey.hidden.append(_hidden(codec, packet))
                     continue
                 length = packet.duration or 0
                 if packet.stream_index != self._stream.index:

@@ -190,6 +190,13 @@ class FitConfig:
     run: Run = field(default_factory=Run)
     logging: Logging = field(default_factory=Logging)
 
+    def __post_init__(self) -> None:
+        if self.run.from_teacher and not self.loss.teacher:
+            raise SettingError(
+                "run.from_teacher must come with a loss.teacher, but got none. Name one, or set "
+                "run.from_teacher=false."
+            )
+
 
 _SECTIONS: dict[str, type[Any]] = {
     f.name: type(getattr(FitConfig(), f.name)) for f in fields(FitConfig) if f.name != "name"

@@ -198,11 +198,7 @@ class Training:
         if init is not None:
             _take_over(model, init)
         elif self.config.run.from_teacher:
-            if self.teacher is None:
-                raise SettingError(
-                    "run.from_teacher must come with a loss.teacher, but got none. Name one, or "
-                    "set run.from_teacher=false."
-                )
+            assert self.teacher is not None  # FitConfig asks for one.
             count = self.teacher.give(model)
             say(f"first weights: {count} of {len(model.state_dict())} tensors are the teacher's")
         elif self.config.run.pretrained and self.here.first:
