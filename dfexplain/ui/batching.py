@@ -6,6 +6,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -106,8 +107,10 @@ def _switched(at: BatchTab, *, busy: bool) -> Update:
     }
 
 
-def wire(at: BatchTab, desk: Desk, loaded: gr.State, services: Services) -> None:
-    """All events of the tab."""
+def wire(
+    at: BatchTab, desk: Desk, loaded: gr.State, services: Services, ready: dict[str, Any]
+) -> None:
+    """All events of the tab; `ready` sees to it that there are weights."""
     outputs = [*at.outputs(), desk.reading.seen]
 
     def take(paths: list[str] | None, turn: int) -> Update:
@@ -160,15 +163,23 @@ def wire(at: BatchTab, desk: Desk, loaded: gr.State, services: Services) -> None
         return show(int(row[0]) if isinstance(row, list) and row else None, jobs)
 
     def analyse(
-        jobs: Jobs, turn: int, weights: Weights | None, frames: int, seen: frozenset[str]
+        busy: bool,
+        jobs: Jobs,
+        turn: int,
+        weights: Weights | None,
+        frames: int,
+        seen: frozenset[str],
     ) -> Iterator[Update]:
+        if not busy:  # Cancelled while the weights were loading.
+            yield {at.status: gr.skip()}
+            return
         yield from one(at, desk.reading.seen, services, jobs, turn, weights, frames, seen)
 
     at.upload.upload(take, [at.upload, at.turn], outputs, **TURNING)
     at.go_on.click(go_on, [at.jobs, at.turn], outputs, **TURNING)
-    run = at.turn.change(
+    run = at.turn.change(**ready).success(
         analyse,
-        [at.jobs, at.turn, loaded, at.frames, desk.reading.seen],
+        [at.busy, at.jobs, at.turn, loaded, at.frames, desk.reading.seen],
         outputs,
         show_progress="hidden",
         concurrency_id="analysis",

@@ -155,10 +155,16 @@ def wire_analysis(
     starts.append(at.again.click(repeat, at.source, outputs, **QUICK))
     for path, button in at.examples.items():
         starts.append(button.click(partial(take_example, path), None, outputs, **QUICK))
+    analysed = keeping.ended(at, services, partial(analyse, at, services))
+
+    def unless_stopped(busy: bool, *given: Any) -> Iterator[Update]:
+        # Whoever cancels while the weights are loading cancels what has not begun yet.
+        yield from analysed(*given) if busy else iter([{at.busy: gr.skip()}])
+
     runs = [
         start.success(**ready).success(
-            keeping.ended(at, services, partial(analyse, at, services)),
-            [*keeping.inputs(at), at.source, loaded, at.frames, at.signed, at.show],
+            unless_stopped,
+            [at.busy, *keeping.inputs(at), at.source, loaded, at.frames, at.signed, at.show],
             outputs,
             show_progress="hidden",
             concurrency_id="analysis",

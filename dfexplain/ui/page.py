@@ -62,7 +62,7 @@ def build(services: Services | None = None, examples: Path | None = None) -> gr.
             run = training.tab()
         ready = events.wire_weights(page, at, figures, model, loaded, services)
         runs = events.wire_analysis(at, loaded, services, ready)
-        batching.wire(many, at, loaded, services)
+        batching.wire(many, at, loaded, services, ready)
         if store is not None and past is not None:
             runs += reviewing.wire(at, past, loaded, store)
         events.wire_viewing(at, why, services)
