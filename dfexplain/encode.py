@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from dfexplain.errors import SettingError
 
-__all__ = ["h264_roundtrip", "libraries", "write", "write_timed", "writing"]
+__all__ = ["h264_frame", "h264_roundtrip", "libraries", "write", "write_timed", "writing"]
 
 _CLOCK = 90000
 """Ticks a second of written files, fine enough for any frame rate in use."""
@@ -83,6 +83,25 @@ def h264_roundtrip(
     51. Returns as many pictures of the same size. One 256 x 256 picture takes 3 to 6 ms.
     Raises SettingError for an empty list, mixed sizes or a crf out of range.
     """
+    size = frames[0].shape[:2] if frames else (0, 0)
+    return [_rgb(picture, size) for picture in _through_h264(frames, crf, preset)]
+
+
+def h264_frame(
+    frames: Sequence[NDArray[np.uint8]], crf: int, preset: str, number: int
+) -> NDArray[np.uint8]:
+    """`h264_roundtrip(frames, crf, preset)[number]`, without the colours of the others."""
+    return _rgb(_through_h264(frames, crf, preset)[number], frames[0].shape[:2])
+
+
+def _rgb(picture: VideoFrame, size: tuple[int, ...]) -> NDArray[np.uint8]:
+    """A decoded picture without the line that made its sides even."""
+    rgb = picture.to_ndarray(format="rgb24", src_colorspace=Colorspace.ITU709)
+    return np.ascontiguousarray(rgb[: size[0], : size[1]])
+
+
+def _through_h264(frames: Sequence[NDArray[np.uint8]], crf: int, preset: str) -> list[VideoFrame]:
+    """What the decoder makes of what the encoder made of the frames, in order."""
     if not frames or len({frame.shape for frame in frames}) != 1:
         raise SettingError(
             "frames must be pictures of one size, but got "
@@ -106,12 +125,7 @@ def h264_roundtrip(
     packets += encoder.encode(None)
     decoded = [picture for packet in packets for picture in decoder.decode(packet)]
     decoded += decoder.decode(None)
-    return [
-        np.ascontiguousarray(
-            picture.to_ndarray(format="rgb24", src_colorspace=Colorspace.ITU709)[:height, :width]
-        )
-        for picture in decoded
-    ]
+    return decoded
 
 
 def writing(

@@ -8,7 +8,7 @@ are worn alike and quality alone tells nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
-from dfexplain.encode import h264_roundtrip
+from dfexplain.encode import h264_frame
 from train.config import Augmentation
 
 __all__ = ["Wear", "draw_wear", "geometry_and_colour"]
 
 Image = NDArray[np.uint8]
+
+# Wear that the usual chain seldom reaches: sigma for a 150 px face, constant rate factors.
+HARD_BLUR_PX, HARD_CRF = (0.8, 3.0), (28, 40)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Wear:
                     np.uint8,
                 )
             clip.append(moved)
-        return h264_roundtrip(clip, crf, self.preset)[self.pans.index((0.0, 0.0))]
+        return h264_frame(clip, crf, self.preset, self.pans.index((0.0, 0.0)))
 
     def _lens_and_sensor(self, rgb: Image, unit: float) -> Image:
         out = rgb.astype(np.float32)
@@ -129,7 +132,7 @@ def _slope(shape: tuple[int, int], strength: float, angle_deg: float) -> NDArray
     return np.asarray(1.0 + np.float32(strength) * np.tanh(1.5 * across), np.float32)
 
 
-def draw_wear(rng: np.random.Generator, *, moving: bool = True) -> Wear:
+def draw_wear(rng: np.random.Generator, *, moving: bool = True, hard: float = 0.0) -> Wear:
     """Draw a chain: lens, exposure, scaling, noise, then none to two codecs (most often H.264).
 
     Its strength is drawn first, u squared for u uniform in 0..1: most pictures are worn a little
@@ -139,6 +142,8 @@ def draw_wear(rng: np.random.Generator, *, moving: bool = True) -> Wear:
     `moving` encodes a picture as a frame of a moving clip, with CRF 18 to 38: deblocking and
     prediction smooth faces as blending does, and only what was seen worn so is told apart. Without
     it each picture is a clip of one frame, mostly at a low CRF: quicker, and easier to learn first.
+    A share `hard` is worn hard besides, by HARD_BLUR_PX or by one codec of HARD_CRF, which the rest
+    hardly ever is: or blur itself is taken for a forgery.
     """
     strength = float(rng.random()) ** 2
 
@@ -156,7 +161,7 @@ def draw_wear(rng: np.random.Generator, *, moving: bool = True) -> Wear:
     if codec < 0.7:
         worst = 24 + round(14 * float(rng.random())) if moving else 20 + round(16 * strength)
         crfs = tuple(int(c) for c in rng.integers(18, worst + 1, size=2 if codec < 0.15 else 1))
-    return Wear(
+    wear = Wear(
         gains=tuple(float(g) for g in rng.uniform(0.88, 1.12, 3)),  # type: ignore[arg-type]
         gamma=float(np.exp(rng.uniform(np.log(0.65), np.log(1.5)))),
         offset=float(rng.uniform(-18, 18)),
@@ -177,6 +182,11 @@ def draw_wear(rng: np.random.Generator, *, moving: bool = True) -> Wear:
         preset="veryfast" if moving else "ultrafast",
         noise_seed=int(rng.integers(2**31)),
     )
+    if not hard or rng.random() >= hard:
+        return wear
+    if rng.random() < 0.5:
+        return replace(wear, blur_px=float(rng.uniform(*HARD_BLUR_PX)))
+    return replace(wear, crfs=(int(rng.integers(*HARD_CRF, endpoint=True)),))
 
 
 def geometry_and_colour(settings: Augmentation) -> Callable[[Tensor], Tensor]:

@@ -41,10 +41,12 @@ class Sample(NamedTuple):
 class Samples(Protocol):
     """A data set whose item i gives the clips of `rows[i * K : (i + 1) * K]`, K = `per_item`.
 
-    An item is a function of (seed, epoch, index) alone.
+    An item is a function of (seed, epoch, index) alone. Where they are `kept` they stay in the
+    memory of the process that made them, so no other should.
     """
 
     per_item: int
+    kept: bool
     rows: list[Row]
 
     def set_epoch(self, epoch: int) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.augment import Wear, draw_wear
+from train.flicker import flickering
 from train.portraits import Portrait
 from train.samples import face_width
 from train.sbi import Forgery
@@ -30,8 +31,6 @@ SPAN_SHARES = (0.45, 0.75)
 FACE_PX = (96.0, 240.0)
 CRFS = (18, 30)
 FLICKER_SHARE = 0.3
-# What flickers from frame to frame: place (in faces), strength, colour (in grey levels).
-FLICKER = (0.006, 0.12, 2.5)
 
 
 class MovingPortrait:
@@ -148,7 +147,7 @@ def render(
         fake = mover.prepare(forgery.rgb)
         fakes = repeat(fake)
         if recipe.flicker:
-            fakes = _flickering(real, fake, mover.prepare(forgery.mask), recipe.face_px, rng)
+            fakes = flickering(real, fake, mover.prepare(forgery.mask), recipe.face_px, rng)
     for number in range(recipe.frames):
         time_s = number / recipe.fps
         inside = recipe.forged_s is not None and (recipe.forged_s[0] <= time_s < recipe.forged_s[1])
@@ -156,23 +155,3 @@ def render(
         picture = mover.frame(shown, time_s, cv2.BORDER_REFLECT_101)
         wear = replace(recipe.wear, noise_seed=recipe.wear.noise_seed + number)
         yield wear.apply([np.asarray(picture, np.uint8)], recipe.face_px)[0]
-
-
-def _flickering(
-    real: NDArray[np.generic],
-    fake: NDArray[np.generic],
-    mask: NDArray[np.generic],
-    face_px: float,
-    rng: np.random.Generator,
-) -> Iterator[NDArray[np.generic]]:
-    """The forged picture again and again, what it changes moved, scaled and tinted by chance."""
-    place, strength, colour = FLICKER
-    change = np.asarray(fake, np.float32) - np.asarray(real, np.float32)
-    share = np.asarray(mask, np.float32)[..., None]
-    while True:
-        tint = rng.normal(0.0, colour, 3).astype(np.float32)
-        shown = change * np.float32(rng.normal(1.0, strength)) + tint * share
-        matrix = np.eye(2, 3, dtype=np.float32)
-        matrix[:, 2] = rng.normal(0.0, place * face_px, 2)
-        shown = cv2.warpAffine(shown, matrix, real.shape[1::-1])
-        yield np.asarray(np.clip(np.round(real + shown), 0, 255), np.uint8)

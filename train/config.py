@@ -41,9 +41,11 @@ class Data(Section):
     each equal part of its track (Wang et al., TSN, ECCV 2016), or every `stride`-th in a row if
     that is not 0; `jitter` draws where. `sampling`: `balanced` draws as many real as fake,
     `paired` a fake with a real of the same source. `max_videos_per_class` limits training (0: all).
-    `left_out`, `moving` and `reshaped` are for portraits only: a recipe of forgeries that is never
-    drawn, whether pictures are worn as frames of a moving clip, and whether the people that are
-    trained on are bent into others each time (`reshape`).
+    The rest is for portraits only: `left_out` is a recipe of forgeries that is never drawn, `even`
+    draws the others with equal shares, `flicker` is the share of forgeries that flicker. `moving`
+    wears pictures as frames of a moving clip, `hard_wear` is the share of those trained on that are
+    worn hard (`augment.draw_wear`), `reshaped` bends the people that are trained on into others
+    each time (`reshape`).
     """
 
     batch_size: int = number(16, 1)
@@ -54,7 +56,10 @@ class Data(Section):
     sampling: str = choice("shuffled", "balanced", "paired")
     max_videos_per_class: int = number(0, 0)
     left_out: str = choice("", *RECIPES)
+    even: bool = False
+    flicker: float = number(0.0, 0.0, 1.0)
     moving: bool = True
+    hard_wear: float = number(0.0, 0.0, 1.0)
     reshaped: bool = False
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torchvision.transforms import v2
 
 from dfexplain.errors import DataError, OneClassFold, SettingError
@@ -90,7 +89,7 @@ class CropsDataset:
     and leaves the crops as they are. A picture that cannot be read is a DataError that names it.
     """
 
-    per_item = 1
+    per_item, kept = 1, False
 
     def __init__(
         self, crops: Sequence[CropRow], image_root: Path, config: FitConfig, *, training: bool
@@ -153,7 +152,7 @@ def _clusters(crops: list[CropRow]) -> list[str]:
 class PortraitSamples:
     """Each portrait gives a real and a forged frame (`samples.PairDataset`), worn alike.
 
-    With `draws` epochs laid end to end it is a validation set whose pairs never change.
+    With `draws` epochs laid end to end it is a validation set whose pairs are made once and kept.
     """
 
     per_item = 2
@@ -161,15 +160,12 @@ class PortraitSamples:
     def __init__(
         self, portraits: list[Portrait], config: FitConfig, seed: int, draws: int = 0
     ) -> None:
-        self.pairs = PairDataset(
-            portraits,
-            config.model,
-            seed=seed,
-            left_out=config.data.left_out,
-            moving=config.data.moving,
-            reshaped=config.data.reshaped and not draws,
-        )
-        self.fixed = draws > 0
+        asked = config.data
+        if draws:  # What validates is worn as the made clips are.
+            asked = replace(asked, reshaped=False, hard_wear=0.0)
+        self.pairs = PairDataset(portraits, config.model, seed=seed, data=asked)
+        self.kept = draws > 0
+        self._made: dict[int, Sample] = {}
         self.rows = [
             Row(f"{p.file}#{draw}/{name}", "A", p.identity, label)
             for draw in range(max(1, draws))
@@ -185,12 +181,16 @@ class PortraitSamples:
         return len(self.rows) // 2
 
     def __getitem__(self, index: int) -> Sample:
+        if index in self._made:
+            return self._made[index]
         draw, portrait = divmod(index, len(self.pairs))
-        if self.fixed:
+        if self.kept:
             self.pairs.set_epoch(draw)
         pair, cells = self.pairs[portrait]
-        both: Tensor = torch.stack([torch.zeros_like(cells), cells])
-        return Sample(pair[:, None], both)
+        made = Sample(pair[:, None], torch.stack([torch.zeros_like(cells), cells]))
+        if self.kept:
+            self._made[index] = made
+        return made
 
 
 @dataclass(frozen=True)

@@ -179,12 +179,13 @@ class Forger:
     """Draws forgeries; its decoder is fitted to `faces`, which must be people of one split.
 
     `left_out` is a recipe that is never drawn: what the detector then says of it is what it says of
-    forgeries it has not seen.
+    forgeries it has not seen. The others are drawn with equal shares if `even`.
     """
 
-    def __init__(self, faces: Sequence[Face], left_out: str = "") -> None:
+    def __init__(self, faces: Sequence[Face], left_out: str = "", *, even: bool = False) -> None:
         self.decoder = fit_decoder(faces)
-        shares = np.array(_SHARES) * [recipe != left_out for recipe in RECIPES]
+        usual = np.ones(len(RECIPES)) if even else np.array(_SHARES)
+        shares = usual * [recipe != left_out for recipe in RECIPES]
         self.shares = shares / shares.sum()
 
     def draw(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dfexplain import metrics
 from dfexplain.engine import Engine
-from train.config import FitConfig
+from train.config import Data, FitConfig
 from train.datasets import PortraitsData
 from train.forgeries import RECIPES
 from train.loop import fit
@@ -67,7 +67,8 @@ def leave_out(
         settings = replace(config, data=replace(config.data, left_out=out))
         model = fit(settings, data, run_dir / left, say).model
         engines[left] = Engine(config.model, model.state_dict())
-    pairs = PairDataset(list(test), config.model, seed=SEED, moving=config.data.moving)
+    asked = Data(moving=config.data.moving)
+    pairs = PairDataset(list(test), config.model, seed=SEED, data=asked)
     people = np.repeat([p.identity for _ in range(DRAWS) for p in test], 2)
     labels = np.tile([0, 1], len(people) // 2)
     found = []

@@ -14,6 +14,8 @@ from torch.utils.data import Dataset
 from dfexplain.models import ModelConfig
 from dfexplain.tracks import crop_face
 from train.augment import draw_wear
+from train.config import Data
+from train.flicker import flickering
 from train.forgeries import Face, Forger
 from train.portraits import Portrait
 from train.reshape import reshape
@@ -28,6 +30,8 @@ BOX_SCALE, BOX_SHIFT = (0.9, 1.12), 0.05
 # A forgery that changes its part of the worn crop by less than this (root mean square, grey levels)
 # is drawn again, at most TRIES times: nobody could see it, and to call it fake would teach noise.
 VISIBLE, TRIES = 5.0, 4
+# The settings of whoever gives none.
+USUAL = Data()
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,9 @@ def make_pair(
     rng: np.random.Generator,
     *,
     recipe: str | None = None,
-    moving: bool = True,
+    data: Data = USUAL,
 ) -> Pair:
-    """A real and a forged crop of one face, worn alike and cut alike."""
+    """A real and a forged crop of one face, worn alike and cut alike, as `data` asks."""
     for _ in range(TRIES):
         forged = forger.draw(_face(portrait), _face(donor), rng, recipe=recipe)
         pose = draw_pose(face_width(portrait.box_xyxy), config.crop_margin, rng)
@@ -112,7 +116,11 @@ def make_pair(
         # A faint blend is forged all the same: the target is where, not how much.
         where = forged.mask / max(float(forged.mask.max()), 1e-6)
         mask = np.asarray(place(np.round(where * 255), portrait.box_xyxy, pose), np.uint8)
-        pictures = draw_wear(rng, moving=moving).apply(pictures, pose.face_px)
+        if data.flicker and rng.random() < data.flicker:
+            real, fake = pictures
+            pictures[1] = next(flickering(real, fake, mask / 255.0, pose.face_px, rng))
+        wear = draw_wear(rng, moving=data.moving, hard=data.hard_wear)
+        pictures = wear.apply(pictures, pose.face_px)
         half = pose.face_px / 2.0 * rng.uniform(*BOX_SCALE)
         middle = pose.canvas_px / 2.0 + rng.uniform(-BOX_SHIFT, BOX_SHIFT, 2) * pose.face_px
         box = np.concatenate([middle - half, middle + half]).astype(np.float32)
@@ -146,14 +154,12 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         config: ModelConfig,
         *,
         seed: int,
-        left_out: str = "",
-        moving: bool = True,
-        reshaped: bool = False,
+        data: Data = USUAL,
     ) -> None:
-        self.moving, self.reshaped = moving, reshaped
+        self.data = data
         self.portraits = portraits
         self.config = config
-        self.forger = Forger([_face(p) for p in portraits], left_out)
+        self.forger = Forger([_face(p) for p in portraits], data.left_out, even=data.even)
         self.seed = seed
         # Shared memory: workers that live on through the epochs must see the change.
         self._epoch = torch.zeros(1, dtype=torch.int64)
@@ -171,10 +177,10 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         rng = np.random.default_rng((self.seed, int(self._epoch[0]), index))
         donor = self.portraits[int(rng.integers(len(self.portraits)))]
         portrait = self.portraits[index]
-        if self.reshaped:
+        if self.data.reshaped:
             portrait = reshape(portrait, rng)
         return make_pair(
-            portrait, donor, self.forger, self.config, rng, recipe=recipe, moving=self.moving
+            portrait, donor, self.forger, self.config, rng, recipe=recipe, data=self.data
         )
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:

@@ -80,7 +80,8 @@ def validate(
     batches = [own[i : i + size].tolist() for i in range(0, len(own), size)]
     logits = np.zeros(len(data.rows))
     pin = here.device.type == "cuda"
-    for batch in loader(data, batches, config.data.workers, pin=pin):
+    workers = 0 if data.kept else config.data.workers
+    for batch in loader(data, batches, workers, pin=pin):
         clips = normalise(batch.clips.to(here.device, non_blocking=True), config.model)
         with torch.autocast(here.device.type, precision, enabled=precision != torch.float32):
             logit, _ = model(clips)  # (B, T, 3, S, S) -> (B,)

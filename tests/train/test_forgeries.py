@@ -44,6 +44,15 @@ def test_a_recipe_that_is_left_out_is_never_drawn() -> None:
     assert len(drawn) >= 4
 
 
+def test_recipes_are_drawn_alike_if_asked_or_blends_and_swaps_most_often() -> None:
+    even, usual = Forger(FACES, even=True), Forger(FACES)
+    np.testing.assert_allclose(even.shares, 1 / len(RECIPES))
+    assert usual.shares[:2].sum() > 0.5
+    np.testing.assert_allclose(
+        Forger(FACES, "warp", even=True).shares, [0.2, 0.2, 0.2, 0.0, 0.2, 0.2]
+    )
+
+
 def test_the_decoder_loses_detail_and_more_so_with_fewer_components() -> None:
     # Faces that vary in four ways: four components tell them whole, fewer do not.
     rng = np.random.default_rng(1)

@@ -18,6 +18,7 @@ from tests import small_weights as small
 from tests.train.crops import video
 from tests.train.faces import portraits
 from train import cartoons, gate
+from train.config import Data
 from train.forgeries import Forger
 from train.material import PortraitMaterial
 from train.samples import make_pair
@@ -35,7 +36,7 @@ class Pairs(PortraitMaterial):
         people = self.train
         forger = Forger([(p.rgb, p.landmarks_xy) for p in people])
         made = [
-            make_pair(people[i % 3], people[0], forger, config, rng, moving=False)
+            make_pair(people[i % 3], people[0], forger, config, rng, data=Data(moving=False))
             for i in range(20)
         ]
         yield np.stack([pair.real for pair in made]), 0

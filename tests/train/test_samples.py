@@ -10,8 +10,11 @@ import pytest
 
 from dfexplain.models import ModelConfig
 from tests.train.faces import portraits
-from train.augment import draw_wear
+from train.augment import HARD_BLUR_PX, HARD_CRF, draw_wear
 from train.clips import draw_recipe, render
+from train.config import Data, FitConfig
+from train.datasets import PortraitSamples
+from train.flicker import flickering
 from train.forgeries import RECIPES
 from train.samples import VISIBLE, PairDataset, draw_pose, face_width, place
 from train.sbi import forge
@@ -35,7 +38,7 @@ def test_a_pair_is_a_function_of_seed_epoch_and_index() -> None:
 
 
 def test_reshaped_people_are_new_and_bent_alike_in_both_crops() -> None:
-    bent = PairDataset(list(portraits()), CONFIG, seed=3, reshaped=True)
+    bent = PairDataset(list(portraits()), CONFIG, seed=3, data=Data(reshaped=True))
     assert (bent[0][0] != dataset()[0][0]).any()
     pair = bent.pair(0)
     apart = np.abs(pair.real.astype(np.float32) - pair.fake).mean(axis=2)
@@ -54,6 +57,54 @@ def test_what_is_called_forged_can_be_seen() -> None:
 def test_each_recipe_can_be_asked_for() -> None:
     for recipe in RECIPES:
         assert dataset().pair(0, recipe).recipe == recipe
+
+
+def test_flicker_moves_what_was_forged_and_nothing_else() -> None:
+    face = portraits()[0]
+    made = forge(face.rgb, face.landmarks_xy, np.random.default_rng(2), keep_surroundings=True)
+    frames = flickering(face.rgb, made.rgb, made.mask, 150.0, np.random.default_rng(3))
+    one, other = next(frames), next(frames)
+    changed = np.abs(one.astype(float) - other).mean(axis=2)
+    assert changed[made.mask > 0.3].mean() > 0.5
+    far = cv2.dilate(made.mask, np.ones((15, 15), np.uint8)) == 0.0
+    assert far.any()
+    assert changed[far].max() == 0.0
+
+
+def test_a_share_of_the_forgeries_flickers() -> None:
+    steady = dataset().pair(0)
+    shaken = PairDataset(list(portraits()), CONFIG, seed=3, data=Data(flicker=1.0)).pair(0)
+    assert shaken.recipe == steady.recipe
+    assert (shaken.fake != steady.fake).any()
+
+
+def test_hard_wear_blurs_or_encodes_hard_and_leaves_the_rest_of_the_draw() -> None:
+    kinds = set()
+    for seed in range(40):
+        usual, hard = (draw_wear(np.random.default_rng(seed), hard=h) for h in (0.0, 1.0))
+        blurred, encoded = usual.blur_px != hard.blur_px, usual.crfs != hard.crfs
+        kinds.add((blurred, encoded))
+        assert replace(hard, blur_px=usual.blur_px, crfs=usual.crfs) == usual
+        if blurred:
+            assert HARD_BLUR_PX[0] <= hard.blur_px <= HARD_BLUR_PX[1]
+        else:
+            assert HARD_CRF[0] <= hard.crfs[0] <= HARD_CRF[1]
+    assert kinds == {(True, False), (False, True)}
+
+
+def test_validation_pairs_are_made_once_and_worn_as_usual() -> None:
+    config = FitConfig(model=CONFIG, data=Data(hard_wear=1.0, reshaped=True))
+    kept = PortraitSamples(list(portraits()), config, seed=3, draws=2)
+    assert kept.kept
+    first = kept[0]
+    assert kept[0] is first
+    crops, cells = dataset()[0]
+    np.testing.assert_array_equal(first.clips[:, 0], crops)
+    np.testing.assert_array_equal(first.cells[1], cells)
+    assert not first.cells[0].any()
+    again = dataset()
+    again.set_epoch(1)
+    np.testing.assert_array_equal(kept[len(portraits()) + 1].clips[:, 0], again[1][0])
 
 
 def test_light_falls_from_one_side() -> None:
