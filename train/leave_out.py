@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from dfexplain import metrics
 from dfexplain.engine import Engine
+from dfexplain.evaluation import in_words
+from dfexplain.structures import Number
 from train.config import Data, FitConfig
 from train.datasets import PortraitsData
 from train.forgeries import RECIPES
@@ -38,13 +40,12 @@ Images = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Unseen:
-    """AUC and its 95 % interval over `pairs` of a real and a forged crop by `recipe`: of the run
-    that never saw it, and of the run that saw all recipes."""
+    """AUC over pairs of a real and a forged crop by `recipe`: of the run that never saw it, and of
+    the run that saw all recipes."""
 
     recipe: str
-    pairs: int
-    unseen: tuple[float, float, float]
-    seen: tuple[float, float, float]
+    unseen: Number
+    seen: Number
 
 
 def leave_out(
@@ -81,7 +82,7 @@ def leave_out(
         unseen, seen = (
             _auc(np.concatenate(logits[name]), labels, people) for name in (recipe, ALL)
         )
-        found.append(Unseen(recipe, len(labels) // 2, unseen, seen))
+        found.append(Unseen(recipe, unseen, seen))
     return found
 
 
@@ -97,21 +98,20 @@ def _crops(pairs: PairDataset, recipe: str) -> Iterator[Images]:
 
 def _auc(
     logits: NDArray[np.float64], labels: NDArray[np.int64], people: NDArray[np.str_]
-) -> tuple[float, float, float]:
+) -> Number:
     low, high = metrics.bootstrap_interval(metrics.auc, logits, labels, people, resamples=RESAMPLES)
-    return metrics.auc(logits, labels), low, high
+    return Number(metrics.auc(logits, labels), low, high, len(labels), 0.5)
 
 
 def lines(found: Sequence[Unseen]) -> list[str]:
     """The table in Markdown, with the mean over recipes as its last row."""
-
-    def cell(value: tuple[float, float, float]) -> str:
-        return "{:.3f} ({:.3f} to {:.3f})".format(*value)
-
-    means = [np.mean([getattr(row, key)[0] for row in found]) for key in ("unseen", "seen")]
+    means = [
+        Number(float(np.mean([n.value for n in numbers])), None, None, 0, None)
+        for numbers in ([row.unseen for row in found], [row.seen for row in found])
+    ]
+    rows = [(u.recipe, u.unseen, u.seen) for u in found]
     return [
-        "| recipe | never seen | seen | pairs of crops |",
-        "|---|---|---|---|",
-        *(f"| {u.recipe} | {cell(u.unseen)} | {cell(u.seen)} | {u.pairs} |" for u in found),
-        f"| mean | {means[0]:.3f} | {means[1]:.3f} | |",
+        "| recipe | AUC of the run that never saw it | of the run that saw all |",
+        "|---|---|---|",
+        *(f"| {' | '.join(map(in_words, row))} |" for row in [*rows, ("mean", *means)]),
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dfexplain.structures import Number
 from tests.train.faces import portraits
 from train import config, leave_out, loop
 from train.__main__ import main
@@ -26,8 +27,11 @@ def test_each_run_never_draws_its_recipe_and_is_measured_on_it(tmp_path: Path) -
     found = leave_out.leave_out(*asked, said.append)
     assert [row.recipe for row in found] == ["warp", "blend"]
     for row in found:
-        assert row.pairs == leave_out.DRAWS * len(people)
-        assert all(0.0 <= low <= auc <= high <= 1.0 for auc, low, high in (row.unseen, row.seen))
+        for number in (row.unseen, row.seen):
+            assert number.n == 2 * leave_out.DRAWS * len(people)
+            assert number.value is not None
+            assert 0.0 <= number.value <= 1.0
+            assert number.low is not None
     for name, left in (("all", ""), ("warp", "warp"), ("blend", "blend")):
         assert config.read(tmp_path / name / "config.yaml").data.left_out == left
     # Another time nothing is trained again, and everything is measured the same.
@@ -39,13 +43,15 @@ def test_each_run_never_draws_its_recipe_and_is_measured_on_it(tmp_path: Path) -
 
 def test_the_table_has_a_row_a_recipe_and_the_means() -> None:
     rows = [
-        leave_out.Unseen("warp", 8, (0.6, 0.5, 0.7), (0.8, 0.7, 0.9)),
-        leave_out.Unseen("blend", 8, (0.7, 0.6, 0.8), (0.9, 0.8, 1.0)),
+        leave_out.Unseen("warp", *(Number(v, v - 0.1, v + 0.1, 16, 0.5) for v in (0.6, 0.8))),
+        leave_out.Unseen("blend", *(Number(v, v - 0.1, v + 0.1, 16, 0.5) for v in (0.7, 0.9))),
     ]
     assert leave_out.lines(rows)[2:] == [
-        "| warp | 0.600 (0.500 to 0.700) | 0.800 (0.700 to 0.900) | 8 |",
-        "| blend | 0.700 (0.600 to 0.800) | 0.900 (0.800 to 1.000) | 8 |",
-        "| mean | 0.650 | 0.850 | |",
+        "| warp | 0.600 (0.500 to 0.700; n 16; chance 0.5) "
+        "| 0.800 (0.700 to 0.900; n 16; chance 0.5) |",
+        "| blend | 0.700 (0.600 to 0.800; n 16; chance 0.5) "
+        "| 0.900 (0.800 to 1.000; n 16; chance 0.5) |",
+        "| mean | 0.650 | 0.850 |",
     ]
 
 
