@@ -198,7 +198,7 @@ class Cage:
         waiting.register(self._stdout, select.POLLIN)
         return bool(waiting.poll(max(0.0, until - time.monotonic()) * 1000))
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
         """Kill the child and what it started, unless it is known to have ended."""
         if self._process.returncode is not None:
             return
@@ -227,7 +227,7 @@ class Cage:
 
     def close(self) -> None:
         """Kill the child and what it started, and wait for its end. May be called again."""
-        self._kill()
+        self.kill()
         self._process.wait()
         self._stdout.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain import aggregate, calibration, jpegs, lanes, video
+from dfexplain.ahead import ahead
 from dfexplain.engine import Engine, EngineOutput, TrackWindows
 from dfexplain.faces import FaceDetector
 from dfexplain.finders import Finder, finder_for
@@ -163,8 +165,11 @@ class Detector:
         scored: dict[int, _Scored] = {}
         previews: list[Preview] = []
         yield Progress("open", 0, 1)
-        with video.sample(path, sampling, pictures=True) as stream:
-            for chunk in _chunks(stream.events()):
+        with (
+            video.sample(path, sampling, pictures=True) as stream,
+            closing(ahead(stream)) as events,
+        ):
+            for chunk in _chunks(events):
                 if chunk is None:
                     yield Progress("read" if previews else "open", stream.decoded, stream.wanted)
                     continue

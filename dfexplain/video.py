@@ -216,6 +216,10 @@ class FrameStream:
             )
         return NotAVideo(f"{self._name} must hold a readable video, but got: {text}.")
 
+    def kill(self) -> None:
+        """Kill the child, if it still runs: who reads in another thread meets the end at once."""
+        self._cage.kill()
+
     def close(self) -> None:
         """Kill the child, if it still runs, and give no more frames. May be called again."""
         self._open = False

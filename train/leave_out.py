@@ -109,9 +109,10 @@ def lines(found: Sequence[Unseen]) -> list[str]:
         Number(float(np.mean([n.value for n in numbers])), None, None, 0, None)
         for numbers in ([row.unseen for row in found], [row.seen for row in found])
     ]
-    rows = [(u.recipe, u.unseen, u.seen) for u in found]
+    rows: list[tuple[str | Number, ...]] = [(u.recipe, u.unseen, u.seen) for u in found]
+    rows.append(("mean", *means))
     return [
         "| recipe | AUC of the run that never saw it | of the run that saw all |",
         "|---|---|---|",
-        *(f"| {' | '.join(map(in_words, row))} |" for row in [*rows, ("mean", *means)]),
+        *(f"| {' | '.join(map(in_words, row))} |" for row in rows),
     ]
