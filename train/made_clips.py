@@ -41,7 +41,7 @@ class ClipSet:
     each: int
 
 
-CALIBRATION = ClipSet(seed=8_001, each=2)
+CALIBRATION = ClipSet(seed=8_001, each=4)
 RELEASE = ClipSet(seed=8_201, each=4)
 
 
