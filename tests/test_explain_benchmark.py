@@ -15,7 +15,7 @@ from dfexplain.__main__ import main
 from dfexplain.commands.explain_benchmark import told
 from dfexplain.engine import Engine
 from dfexplain.errors import SettingError
-from dfexplain.explain import benchmark, perturbation, truth
+from dfexplain.explain import benchmark, perturbation, tables, truth
 from dfexplain.explain.faithfulness import cheap
 from dfexplain.explain.methods import METHODS, available
 from dfexplain.explain.tables import COVERS
@@ -102,6 +102,13 @@ def test_what_is_planted_is_found_and_beats_the_rivals(measured: HeatmapRecord) 
     assert grad is not None
     assert random is not None
     assert grad > 2 * random
+
+
+def test_the_default_is_a_map_that_every_report_holds() -> None:
+    ones, zeros = np.ones(4), np.zeros(4)
+    hits = {"layer_cam": ones, "grad_cam": zeros, "mask_head": np.array([0.0, 0, 0, 1])}
+    assert tables._default(hits) == "mask_head"
+    assert tables._default({"eigen_cam": zeros, "layer_cam": ones}) == "layer_cam"
 
 
 def test_the_default_is_summed_up_for_the_card_and_the_push(measured: HeatmapRecord) -> None:

@@ -149,7 +149,8 @@ def test_no_frames_have_no_share() -> None:
     assert faithfulness.beats_chance_share([]) is None
 
 
-HIDING = [how for how in cover.HOW if how != "noise"]
+GRAINY = ("noise", "texture")
+HIDING = [how for how in cover.HOW if how not in GRAINY]
 
 
 @pytest.mark.parametrize("how", HIDING)
@@ -167,20 +168,31 @@ def test_covering_hides_what_is_covered_and_nothing_else(how: str) -> None:
     assert after < 0.15 * before
 
 
-def test_noise_hides_fine_traces_alone() -> None:
+@pytest.mark.parametrize("how", GRAINY)
+def test_grain_hides_fine_traces_alone(how: str) -> None:
     crop = np.random.default_rng(3).integers(60, 196, (64, 64, 3), np.uint8)
     mask = np.zeros((64, 64), np.float32)
     mask[:, 32:] = 1.0
-    out = cover.covered(crop, mask, "noise")
-    np.testing.assert_array_equal(out, cover.covered(crop, mask, "noise"))
+    out = cover.covered(crop, mask, how)
+    np.testing.assert_array_equal(out, cover.covered(crop, mask, how))
     np.testing.assert_array_equal(out[:, :28], crop[:, :28])
     kept = np.corrcoef(out[:, 40:].ravel(), crop[:, 40:].ravel())[0, 1]
     assert abs(kept) < 0.2
     # The light of the place is still there.
     light = np.repeat(np.linspace(40, 210, 64)[None, :, None], 64, axis=0)
     lit = np.repeat(light, 3, axis=2).astype(np.uint8)
-    shown = cover.covered(lit, mask, "noise")[:, 40:60].mean(axis=(0, 2))
-    assert np.abs(shown - lit[:, 40:60].mean(axis=(0, 2))).max() < 12
+    shown = cover.covered(lit, mask, how)[:, 40:60].mean(axis=(0, 2))
+    assert np.abs(shown - lit[:, 40:60].mean(axis=(0, 2))).max() < 14
+
+
+def test_texture_is_as_rough_as_what_it_covers() -> None:
+    random = np.random.default_rng(5)
+    for rough in (4.0, 24.0):
+        grain = rough * random.standard_normal((96, 96, 1))
+        crop = np.repeat(np.clip(128 + grain, 0, 255), 3, axis=2).astype(np.uint8)
+        out = cover.covered(crop, np.ones((96, 96), np.float32), "texture")
+        assert out.std() == pytest.approx(crop.std(), rel=0.15)
+        assert np.ptp(out.astype(int), axis=2).max() <= 1  # grey stays grey
 
 
 @pytest.mark.parametrize("how", HIDING)

@@ -7,6 +7,8 @@ Whatever covers is itself a change to the picture, and a detector of changes may
   any share of the crop; but it leaves a trace of colour, and smoothness can look like a forgery.
 - noise: blurred a little, with grain over it. Fine traces of a forgery are gone and what is left
   does not look smooth; but shapes and colours show through.
+- texture: colours and light alone, with a grain as fine and as strong as the detail that stood
+  there. Neither smoother nor rougher than what is around it; shapes are gone, colours show through.
 - inpaint: what lies around, carried inward (Telea, Journal of Graphics Tools 2004). Nothing of what
   was covered is left; but it needs much that is uncovered, and draws streaks over large places.
 - mean: the crop's mean colour. Nothing is left either; but a flat patch is unlike any face, and its
@@ -15,8 +17,9 @@ Whatever covers is itself a change to the picture, and a detector of changes may
 Which of them tells anything is measured, for each set of weights, on forgeries whose place is known
 (`explain.benchmark`): a cover by which even the places that were forged matter no more than others
 is itself taken for a forgery. The detectors here look for blends (Li et al., Face X-ray, CVPR 2020)
-and for smoothness; of the four, noise alone was none to those that ship (docs/weights.md). Where
-nothing was measured it is blur, which leaves the least of what was covered.
+and for smoothness; of the five, texture is none to those that ship, and noise none to some
+(docs/weights.md). Where nothing was measured it is blur, which leaves the least of what was
+covered.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ __all__ = ["HOW", "covered", "variants"]
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
-HOW = ("blur", "noise", "inpaint", "mean")
+HOW = ("blur", "noise", "texture", "inpaint", "mean")
 # In shares of the crop's side: features of the face are up to a third of it wide, and none is left;
 # the border of what is covered fades out over a few pixels.
 _BLUR = 1 / 4
@@ -40,6 +43,9 @@ _FADE = 1 / 64
 _INPAINT_RADIUS = 1 / 48
 # Of the noise: the blur below it, in shares of the side, and its deviation in grey levels.
 _SOFT, _GRAIN = 1 / 16, 20.0
+# Of the texture: the blur below it, over what its strength is taken, and how fine its grain is, all
+# in shares of the side.
+_SHADE, _AROUND, _FINE = 1 / 8, 1 / 8, 1 / 192
 
 
 def _without_detail(crop: Image) -> Array:
@@ -51,6 +57,18 @@ def _noisy(crop: Image) -> Array:
     # One grain for all crops: the same crop is covered the same way each time.
     grain = np.random.default_rng(0).standard_normal(crop.shape, np.float32)
     return np.asarray(np.clip(soft + np.float32(_GRAIN) * grain, 0, 255), np.float32)
+
+
+def _textured(crop: Image) -> Array:
+    side = len(crop)
+    soft = cv2.GaussianBlur(crop.astype(np.float32), (0, 0), _SHADE * side)
+    power = ((crop - soft) ** 2).mean(axis=2)
+    strength = np.sqrt(cv2.GaussianBlur(power, (0, 0), _AROUND * side))
+    # Grey, for the detail of photographs is; one for all crops, as above.
+    grain = np.random.default_rng(0).standard_normal(crop.shape[:2], np.float32)
+    grain = cv2.GaussianBlur(grain, (0, 0), _FINE * side)
+    lit = strength * grain / max(float(grain.std()), 1e-6)
+    return np.asarray(np.clip(soft + lit[..., None], 0, 255), np.float32)
 
 
 def _mean(crop: Image) -> Array:
@@ -65,7 +83,7 @@ def _inpainted(crop: Image, mask: Array) -> Array:
     return np.asarray(cv2.inpaint(crop, hidden, radius, cv2.INPAINT_TELEA), np.float32)
 
 
-_FILLS = {"noise": _noisy, "blur": _without_detail, "mean": _mean}
+_FILLS = {"noise": _noisy, "texture": _textured, "blur": _without_detail, "mean": _mean}
 
 
 def variants(clip: Image, masks: Array, how: str = HOW[0]) -> Image:

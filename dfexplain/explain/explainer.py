@@ -21,6 +21,7 @@ from dfexplain.explain import methods
 from dfexplain.explain import regions as face
 from dfexplain.explain.cover import HOW, variants
 from dfexplain.explain.faithfulness import PASSES, judge, probes, road
+from dfexplain.explain.methods import EVIDENCE, MASK
 from dfexplain.explain.neighbours import nearest
 from dfexplain.explain.tables import tells
 from dfexplain.hub import Weights
@@ -31,7 +32,6 @@ __all__ = ["Covered", "Explainer", "clip_rows", "flagged_rows"]
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
-EVIDENCE, MASK = "grad_cam", "mask_head"  # the maps that come with a score
 # Training crops that are shown beside a frame.
 NEIGHBOURS = 6
 

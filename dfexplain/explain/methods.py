@@ -19,7 +19,7 @@ from dfexplain.explain import cams, perturbation, rollout
 from dfexplain.explain.drawing import GRAD_CAM, MASK_HEAD
 from dfexplain.models import VideoModel
 
-__all__ = ["IN_LOGITS", "METHODS", "Method", "available", "maps"]
+__all__ = ["EVIDENCE", "IN_LOGITS", "MASK", "METHODS", "Method", "available", "maps"]
 
 Array = NDArray[np.float32]
 Clips = NDArray[np.uint8]
@@ -174,6 +174,8 @@ _METHODS = (
     ),
 )
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
+# Those that come with a score and lie in every report.
+EVIDENCE, MASK = "grad_cam", "mask_head"
 # Maps in the unit of the evidence, for which its scale is right where none was recorded.
 IN_LOGITS = ("grad_cam", "hires_cam", "layer_cam", "shap")
 

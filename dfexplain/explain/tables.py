@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dfexplain.evaluation import DEFAULT_MAP, LEFT, ON_FACE, POINTING
 from dfexplain.explain.localisation import Localised
-from dfexplain.explain.methods import METHODS
+from dfexplain.explain.methods import EVIDENCE, MASK, METHODS
 from dfexplain.explain.sanity import STAGES
 from dfexplain.explain.truth import KnownForgeries
 from dfexplain.intervals import mean_interval
@@ -31,6 +31,7 @@ FAITHFUL = "faithful"
 COVERS = {
     "blur": "blurred",
     "noise": "noise",
+    "texture": "texture",
     "inpaint": "filled from around",
     "mean": "flat colour",
 }
@@ -114,11 +115,11 @@ def tells(record: HeatmapRecord, how: str) -> bool:
 
 
 def _default(hits: Mapping[str, Floats]) -> str:
-    """The method that points best off the centre, of those that come with the score: every flagged
-    frame of a video is drawn by it."""
+    """The method that points best off the centre, of those whose maps come with the score and lie
+    in every report, so that the desk, a report and the Explain tab draw the same one."""
     measured = [name for name in hits if name in METHODS]
-    quick = [name for name in measured if METHODS[name].passes == 1]
-    return max(quick or measured, key=lambda name: hits[name].mean())
+    reported = [name for name in measured if name in (EVIDENCE, MASK)]
+    return max(reported or measured, key=lambda name: hits[name].mean())
 
 
 def _label(name: str) -> str:

@@ -96,7 +96,13 @@ LOOKING = "Asking what the score hangs on …"
 COVER = "Click a place, or drag over it, to cover it"
 COVER_REGIONS = "Or cover a region"
 COVER_WITH, COVER_SIZE = "Cover with", "Size of a click or stroke"
-COVER_HOW = {"blur": "blur", "noise": "noise", "inpaint": "surroundings", "mean": "flat colour"}
+COVER_HOW = {
+    "blur": "blur",
+    "noise": "noise",
+    "texture": "texture",
+    "inpaint": "surroundings",
+    "mean": "flat colour",
+}
 COVER_SIZES = {"0.06": "small", "0.11": "medium", "0.18": "large"}
 UNCOVER = "Uncover"
 WHEN_COVERED = "with the covered places"
