@@ -280,7 +280,8 @@ def test_portraits_give_crops_and_words() -> None:
     assert not np.array_equal(real[0], forged[0])
     scored = [ScoredVideo(t.record, 0.0) for t in made_clips.tasks(people)]
     said = material.measured_on(scored)
-    assert f"{4 * len(people)} made clips of {len(people)} people" in said
+    made = 2 * made_clips.CALIBRATION.each * len(people)
+    assert f"{made} made clips of {len(people)} people" in said
     subject = material.subject()
     assert subject.licence == "apache-2.0"
     assert ("public domain", str(2 * len(people))) in subject.terms
