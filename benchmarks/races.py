@@ -41,7 +41,7 @@ RACES: dict[str, Race] = {
         "half resolution",
         7,
         "dfexplain, scores only",
-        last=4.06,
+        last=4.15,
     ),
     "every5": Race(
         "1080p H.264, every 5th frame, overlays",
@@ -132,7 +132,7 @@ def floor(rounds: int, say: Say) -> Row:
         None,
         words,
         True,
-        2.78,
+        2.37,
     )
 
 
