@@ -104,7 +104,7 @@ def dfexplain(clip: Path, weights: str | None) -> Callable[[int], int]:
                 view = previews[float(lane.track.time_s[row])]
                 box = lane.track.box_xyxy[row] * np.float32(view.scale)
                 margin = report.weights.crop_margin
-                explain.overlay_frame(decode(view.jpeg), box, heat, margin)
+                explain.overlay_frame(view.picture.rgb, box, heat, margin)
                 drawn += 1
         return drawn
 

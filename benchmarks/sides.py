@@ -141,7 +141,7 @@ def _dfexplain(overlays: bool) -> Work:
                 view = previews[float(lane.track.time_s[row])]
                 box = lane.track.box_xyxy[row] * np.float32(view.scale)
                 margin = report.weights.crop_margin
-                explain.overlay_frame(pipeline.decode(view.jpeg), box, heat, margin)
+                explain.overlay_frame(view.picture.rgb, box, heat, margin)
         return sum(len(lane) for lane in report.lanes)
 
     return work

@@ -23,6 +23,7 @@ from dfexplain.structures import (
     FaceTrack,
     Frame,
     Lane,
+    Picture,
     Preview,
     Progress,
     Sampling,
@@ -38,6 +39,7 @@ CHUNK = 8
 # Chunks without a face after which its track is over: the tracker gives up within two.
 OVER = 3
 PREVIEW_PX = 640
+PIXEL_BYTES = 24 << 20  # 36 previews of 640 x 360 px
 NOT_CHECKED = (
     "sound and voices",
     "whether lips match the words",
@@ -49,7 +51,8 @@ NOT_CHECKED = (
 NOT_CHECKED_IMAGE = NOT_CHECKED[2:]
 
 
-def _preview(frame: Frame) -> Preview:
+def _preview(frame: Frame, before: int, pixel_bytes: int) -> Preview:
+    """The preview of a frame with so many `before` it, as pixels if all are so small together."""
     scale = min(1.0, PREVIEW_PX / max(frame.rgb.shape[:2]))
     rgb = frame.rgb
     if scale < 1.0:
@@ -61,7 +64,10 @@ def _preview(frame: Frame) -> Preview:
             rgb = np.asarray(cv2.resize(rgb, half, interpolation=cv2.INTER_AREA), np.uint8)
             how = cv2.INTER_LINEAR if scale > 0.25 else cv2.INTER_AREA
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=how), np.uint8)
-    return Preview(frame.index, frame.time_s, jpegs.encoded(rgb, jpegs.PREVIEW), scale)
+    picture: Picture = jpegs.Pixels(rgb)
+    if (before + 1) * rgb.nbytes > pixel_bytes:
+        picture = jpegs.Jpeg(picture.jpeg)
+    return Preview(frame.index, frame.time_s, picture, scale)
 
 
 def _chunks(events: Iterator[Frame | None]) -> Iterator[list[Frame] | None]:
@@ -137,6 +143,8 @@ class Detector:
 
     The same file, weights and sampling give the same report, but for its run times. `look` makes
     what finds the faces of a file of some kind: `Memory.finder_for` spares a second look at one.
+    Previews of a file are kept as pixels up to `pixel_bytes`, and further ones as JPEG: 0 for who
+    keeps many reports.
     """
 
     def __init__(
@@ -145,9 +153,11 @@ class Detector:
         *,
         device: str = "cpu",
         look: Callable[[str, FaceDetector], Finder] = finder_for,
+        pixel_bytes: int = PIXEL_BYTES,
     ) -> None:
         self.weights = weights
         self._look = look
+        self._pixel_bytes = pixel_bytes
         self._engine = Engine(weights.config, weights.state, device=device)
         self._faces = FaceDetector()
 
@@ -180,7 +190,8 @@ class Detector:
                 began = time.perf_counter()
                 self._score(chunk, faces, scored)
                 clock["score"] += time.perf_counter() - began
-                previews += [_preview(frame) for frame in chunk]
+                for frame in chunk:
+                    previews.append(_preview(frame, len(previews), self._pixel_bytes))
                 yield Progress(
                     "read",
                     stream.decoded,

@@ -148,7 +148,7 @@ class FaceDetector:
                 max(self._smallest_px, round(width * scale)),
                 max(self._smallest_px, round(height * scale)),
             )
-            frames = [cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) for rgb in frames]
+            frames = [_reduced(rgb, size) for rgb in frames]
         to_frame = np.array([width / frames[0].shape[1], height / frames[0].shape[0]], np.float32)
         out = []
         for found in self._cascade.detect(np.stack(frames)):
@@ -229,6 +229,19 @@ class FaceDetector:
     def _batch(self, crops: list[NDArray[np.uint8]]) -> torch.Tensor:
         pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).to(self._device)
         return (pixels.float() - 127.5) * 0.0078125  # as facenet_pytorch scales them
+
+
+def _reduced(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """`rgb` at a smaller size (W, H) by the means of areas, as `cv2.INTER_AREA` has it.
+
+    Of blocks of 3 x 3, from 1920 to 640 px, a box filter has the same means to the bit in half the
+    time; of larger ones it takes longer, or rounds a mean that lies in the middle another way.
+    """
+    height, width = rgb.shape[:2]
+    if (width, height) == (3 * size[0], 3 * size[1]):
+        means = cv2.blur(rgb, (3, 3), anchor=(0, 0))
+        return np.asarray(cv2.resize(means, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _no_faces() -> Faces:

@@ -1,12 +1,16 @@
-"""The JPEGs that a report holds: written and read by this program only, never from outside."""
+"""The pictures that a report holds: JPEGs that only this program writes and reads, never any from
+outside, and pixels that become a JPEG when somebody asks for it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CROP", "PREVIEW", "decoded", "encoded"]
+__all__ = ["CROP", "PREVIEW", "Jpeg", "Pixels", "decoded", "encoded"]
 
 PREVIEW = (cv2.IMWRITE_JPEG_QUALITY, 88)
 # Crops are scored again when somebody asks why: as little as possible may be lost.
@@ -32,3 +36,27 @@ def decoded(jpeg: bytes) -> NDArray[np.uint8]:
     if rgb is None:
         raise ValueError("jpeg must hold a picture that dfexplain wrote, but it cannot be decoded.")
     return np.asarray(rgb, np.uint8)
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """A picture kept as JPEG: a tenth of the memory, and read anew by each who looks."""
+
+    jpeg: bytes
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """The pixels (H, W, 3). Raises ValueError for bytes that are no JPEG."""
+        return decoded(self.jpeg)
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """A picture kept as it is (H, W, 3), for who draws on it and may never need a file of it."""
+
+    rgb: NDArray[np.uint8]
+
+    @cached_property
+    def jpeg(self) -> bytes:
+        """The bytes of a JPEG file, stored as PREVIEW says."""
+        return encoded(self.rgb, PREVIEW)

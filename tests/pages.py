@@ -23,9 +23,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
-import numpy as np
-
 from dfexplain import ui, video
 from dfexplain.errors import HubUnavailable, NotAVideo, WeightsNotFound
 from dfexplain.history import History
@@ -173,10 +170,7 @@ def write_examples(folder: Path, *names: str) -> Path:
 def write_clip(report: VideoReport, path: Path) -> None:
     """The report's previews as a video of its length."""
     fps = 8.0
-    frames = [
-        cv2.imdecode(np.frombuffer(preview.jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
-        for preview in report.previews
-    ]
+    frames = [preview.picture.rgb for preview in report.previews]
     count = round((report.info.duration_s or 1.0) * fps)
     shown = [frames[min(len(frames) - 1, i * len(frames) // count)] for i in range(count)]
     video.write(path, shown, fps, preset="ultrafast")

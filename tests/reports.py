@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain import aggregate
+from dfexplain.jpegs import Jpeg
 from dfexplain.structures import (
     Coverage,
     FaceTrack,
@@ -168,7 +169,7 @@ def make_report(
                 forged = within(float(time_s), person.forged)
                 draw_face(picture, box, person.skin, forged, float(time_s))
         index = round(float(time_s) * FPS) if counted else None
-        previews.append(Preview(index, float(time_s), jpeg(picture), SCALE))
+        previews.append(Preview(index, float(time_s), Jpeg(jpeg(picture)), SCALE))
     score = max((lane.score for lane in lanes), default=None)
     p_fake = None
     if score is not None and p_of is not None and reason is not Reason.OUT_OF_DISTRIBUTION:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfexplain import explain, hub
+from dfexplain import explain, hub, jpegs
 from dfexplain.__main__ import main
 from dfexplain.detector import Detector
 from dfexplain.explain.faithfulness import centre_map
+from dfexplain.jpegs import Jpeg, Pixels
 from dfexplain.report import one_line, write
 from dfexplain.structures import Lane, Outcome, Progress, Reason, Segment, VideoReport
 
@@ -172,6 +173,21 @@ def test_every_lane_row_has_its_crop_and_its_preview() -> None:
     for lane in report.lanes:
         assert set(lane.track.time_s.tolist()) <= shown
         assert all(jpeg[:2] == b"\xff\xd8" for jpeg in lane.scores.crops_jpeg)
+
+
+def test_previews_are_pixels_up_to_a_limit_and_jpegs_from_there_on() -> None:
+    _, whole = analysed("forged.mp4")
+    first = whole.previews[0].picture
+    assert all(isinstance(preview.picture, Pixels) for preview in whole.previews)
+    few = Detector(hub.load("default"), pixel_bytes=3 * first.rgb.nbytes)
+    *_, report = few.analyze(EXAMPLES / "forged.mp4")
+    assert isinstance(report, VideoReport)
+    kinds = [type(preview.picture) for preview in report.previews]
+    assert kinds == [Pixels] * 3 + [Jpeg] * (len(whole.previews) - 3)
+    for one, other in zip(report.previews, whole.previews, strict=True):
+        assert one.picture.jpeg == other.picture.jpeg
+    last = report.previews[-1].picture
+    assert last.rgb.tolist() == jpegs.decoded(last.jpeg).tolist()
 
 
 def test_closing_the_generator_stops_the_work() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 
 from dfexplain.errors import SettingError
-from dfexplain.faces import FaceDetector, Faces, cut_square, face_square, iou
+from dfexplain.faces import FaceDetector, Faces, _reduced, cut_square, face_square, iou
 from tests.portraits import Image, backdrop, paste
 
 
@@ -42,6 +43,16 @@ def check_empty(faces: Faces) -> None:
     assert {a.dtype for a in (faces.box_xyxy, faces.landmarks_xy, faces.confidence)} == {
         np.dtype(np.float32)
     }
+
+
+@pytest.mark.parametrize("size", [(640, 360), (360, 640), (5, 4), (641, 361)])
+@pytest.mark.parametrize("times", [1, 2, 3, 4])
+def test_frames_are_reduced_as_opencv_does_it_to_the_bit(size: tuple[int, int], times: int) -> None:
+    wide, high = (times * side for side in size)
+    noise = np.random.default_rng(times).integers(0, 256, (high, wide, 3), dtype=np.uint8)
+    for rgb in (noise, np.ascontiguousarray(noise[:, ::-1]), 255 - noise // 2):
+        wanted = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+        assert np.array_equal(_reduced(rgb, size), wanted)
 
 
 def test_small_copies_show_the_faces_of_the_full_resolution(

@@ -43,7 +43,7 @@ def of_frame(report: VideoReport, lane: Lane, row: int) -> FramePictures:
     preview = preview_at(report, float(lane.track.time_s[row]))
     if preview is not None:
         box = lane.track.box_xyxy[row] * preview.scale
-        frame = jpegs.decoded(preview.jpeg)
+        frame = preview.picture.rgb
         margin = report.weights.crop_margin
         drawn = explain.overlay_frame(frame, box, heatmap, margin, grey=grey)
         whole = jpegs.encoded(drawn, jpegs.PREVIEW)

@@ -33,7 +33,7 @@ from dfexplain.structures.verdict import (
     Verdict,
     WeightsInfo,
 )
-from dfexplain.structures.video import FaceTrack, Frame, Preview, Sampling, VideoInfo
+from dfexplain.structures.video import FaceTrack, Frame, Picture, Preview, Sampling, VideoInfo
 
 __all__ = [
     "Answer",
@@ -57,6 +57,7 @@ __all__ = [
     "Outcome",
     "Outside",
     "PastAnalysis",
+    "Picture",
     "Preview",
     "Progress",
     "Provenance",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain.structures.rows import check_rows
 
-__all__ = ["SUFFIXES", "FaceTrack", "Frame", "Preview", "Sampling", "VideoInfo"]
+__all__ = ["SUFFIXES", "FaceTrack", "Frame", "Picture", "Preview", "Sampling", "VideoInfo"]
 
 SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".flv", ".asf", ".wmv"),
@@ -114,11 +115,23 @@ class FaceTrack:
         return len(self.time_s)
 
 
+class Picture(Protocol):
+    """A picture for display: its pixels (H, W, 3), and the JPEG that is written of them."""
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """The pixels."""
+
+    @property
+    def jpeg(self) -> bytes:
+        """The bytes of a JPEG file."""
+
+
 @dataclass(frozen=True)
 class Preview:
-    """A sampled frame for display: JPEG bytes of the frame scaled by `scale`."""
+    """A sampled frame for display, scaled by `scale`."""
 
     frame_index: int | None
     time_s: float
-    jpeg: bytes
+    picture: Picture
     scale: float

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import gradio as gr
 
-from dfexplain import jpegs
 from dfexplain.structures import Explanation, VideoReport
 from dfexplain.structures.video import SUFFIXES
 from dfexplain.ui import downloads, reading, timeline, verdict, viewer, words
@@ -248,7 +247,7 @@ def showing(at: Desk, report: VideoReport, view: View) -> Update:
         shown[at.timeline] = timeline.drawn(report, pick.lane, pick.row)
     if report.info.kind == "image":
         # Drawn from our own pixels: neither the browser nor Pillow opens the file itself.
-        seen = [jpegs.decoded(preview.jpeg) for preview in report.previews]
+        seen = [preview.picture.rgb for preview in report.previews]
         shown[at.picture] = gr.Image(seen[0] if seen else None, visible=True)
         shown[at.player] = gr.Video(None, visible=False)
     return shown

@@ -8,14 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfexplain.jpegs import decoded
-
 __all__ = ["inline", "png"]
 
 
-def inline(jpeg: bytes, height_px: int) -> str:
-    """A JPEG of a report at the given height as a data URI."""
-    rgb = decoded(jpeg)
+def inline(rgb: NDArray[np.uint8], height_px: int) -> str:
+    """A picture (H, W, 3) at the given height as a JPEG in a data URI."""
     high, wide = rgb.shape[:2]
     size = (max(1, round(wide * height_px / high)), height_px)
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)

@@ -14,7 +14,8 @@ from typing import TypeVar
 from dfexplain import provenance, recompress, video
 from dfexplain.detector import Detector
 from dfexplain.explain.explainer import Explainer
-from dfexplain.finders import Memory
+from dfexplain.faces import FaceDetector
+from dfexplain.finders import Finder, Memory, finder_for
 from dfexplain.history import History, default
 from dfexplain.hub import Weights
 from dfexplain.structures import Progress, Provenance, Sampling, VideoReport
@@ -25,18 +26,24 @@ __all__ = ["Services", "lively"]
 Item = TypeVar("Item")
 
 
+def _detector(
+    weights: Weights, look: Callable[[str, FaceDetector], Finder] = finder_for
+) -> Detector:
+    # Many pages may keep a report each.
+    return Detector(weights, device=hosting.device(), look=look, pixel_bytes=0)
+
+
 @hosting.gpu
 def _analyze(path: Path, weights: Weights, sampling: Sampling) -> Iterator[Progress | VideoReport]:
     # A generator, so that the model is built where the work is done.
-    yield from Detector(weights, device=hosting.device()).analyze(path, sampling)
+    yield from _detector(weights).analyze(path, sampling)
 
 
 @hosting.gpu
 def _recompress(
     path: Path, weights: Weights, report: VideoReport
 ) -> Iterator[recompress.Step | recompress.Recompressed]:
-    detector = Detector(weights, device=hosting.device())
-    yield from recompress.recompress(path, detector, report)
+    yield from recompress.recompress(path, _detector(weights), report)
 
 
 @hosting.gpu
@@ -45,7 +52,7 @@ def _compare(
 ) -> Iterator[Progress | VideoReport]:
     look = Memory().finder_for
     for weights in sets:
-        yield from Detector(weights, device=hosting.device(), look=look).analyze(path, sampling)
+        yield from _detector(weights, look).analyze(path, sampling)
 
 
 _EXPLAINERS: dict[tuple[str, str], Explainer] = {}

@@ -16,7 +16,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from dfexplain import plots
+from dfexplain import jpegs, plots
 from dfexplain.plots import LaneTable, TimelineTable
 from dfexplain.report.words import clock
 from dfexplain.structures import Preview, Progress, VideoReport
@@ -61,7 +61,9 @@ def draw(report: VideoReport) -> str:
     """The timeline of a finished report; without a face it still shows what was looked at."""
     table = plots.timeline_table(report)
     faces = [lane.scores.crops_jpeg[int(lane.track.confidence.argmax())] for lane in report.lanes]
-    return _draw(table, [pictures.inline(face, 72) for face in faces], report.previews)
+    return _draw(
+        table, [pictures.inline(jpegs.decoded(face), 72) for face in faces], report.previews
+    )
 
 
 def drawn(report: VideoReport, lane: int, row: int) -> gr.HTML:
@@ -190,7 +192,7 @@ def _strip(previews: Sequence[Preview], end_s: float) -> str:
         start, end = end_s * cell / STRIP, end_s * (cell + 1) / STRIP
         inside = [p for p in previews if start <= p.time_s < end or p.time_s == end == end_s]
         if inside:
-            picture = pictures.inline(inside[len(inside) // 2].jpeg, 66)
+            picture = pictures.inline(inside[len(inside) // 2].picture.rgb, 66)
             cells.append(f'<span style="background-image:url({picture})"></span>')
         else:
             cells.append('<span class="none"></span>')

@@ -115,7 +115,7 @@ def picture(report: VideoReport, pick: Pick, signed: bool, grey: bool = False) -
     crop = jpegs.decoded(lane.scores.crops_jpeg[row])
     time_s = float(lane.track.time_s[row])
     preview = min(report.previews, key=lambda p: abs(p.time_s - time_s))
-    frame = jpegs.decoded(preview.jpeg)
+    frame = preview.picture.rgb
     box = lane.track.box_xyxy[row] * np.float32(preview.scale)
     margin = report.weights.crop_margin
     on_frame = explain.overlay_frame(frame, box, heatmap, margin, signed=signed, grey=grey)
