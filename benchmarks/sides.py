@@ -149,7 +149,7 @@ def _dfexplain(overlays: bool) -> Work:
 
 def _floor() -> Work:
     """Decoding alone, in this process, without a conversion to RGB."""
-    from dfexplain.cage import Channel
+    from dfexplain.caged import Channel
     from dfexplain.decode import _Decoder
     from dfexplain.packets import Reader
     from dfexplain.plan import Request, make_plan

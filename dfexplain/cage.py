@@ -1,26 +1,29 @@
-"""The child process in which untrusted bytes are decoded: its door and both of its ends.
+"""The child process in which untrusted bytes are decoded: its door and the parent's end of it.
 
 FFmpeg gets new CVEs every month, so no byte of a user's file is parsed in this process. The child
 is a fresh interpreter (isolated, no start-up code of site packages, an empty environment) that is
-told what to do by one JSON object on its standard input and answers with messages on its standard
-output: one byte of kind, eight of size, then the content, which is checked like any other input. A
-child that crashes, falls silent or goes over a limit is killed and becomes one InputError.
+told what to do by one line of JSON on its standard input and answers with messages on its standard
+output: one byte of kind, eight of size, one that says where the content is, then the content, which
+is checked like any other input. Where there is memory to share (`shared`) large ones lie there, one
+at a time: a byte on the standard input says that it was taken. A child that crashes, falls silent
+or goes over a limit is killed and becomes one InputError.
 
-On POSIX the child gives up its rights before it looks at the file (`confine`): memory, CPU time, no
-file written, and one more descriptor to open, which the file itself takes: none is left for another
-file or a socket. On Linux the kernel refuses more (`walls`): other files, new processes, signals.
+On POSIX the child gives up its rights before it looks at the file (`caged.confine`): memory, CPU
+time, no file written, and one more descriptor to open, which the file itself takes: none is left
+for another file or a socket. On Linux the kernel refuses more (`walls`): other files, new
+processes, signals.
 Windows has no such limits in the standard library; there the time limits remain.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import select
 import signal
 import stat
-import struct
 import subprocess
 import sys
 import threading
@@ -32,22 +35,12 @@ from types import TracebackType
 from typing import Self
 
 from dfexplain.errors import FileRefused, LimitExceeded, NotAVideo
+from dfexplain.shared import HEAD, SHARED_BYTES, Outside
 
-__all__ = [
-    "Cage",
-    "Channel",
-    "Limits",
-    "admit",
-    "confine",
-    "confine_threads",
-    "printable",
-    "shown_name",
-]
+__all__ = ["Cage", "Limits", "admit", "printable", "shown_name"]
 
-_HEAD = struct.Struct("<cQ")
 _MESSAGE_BYTES = 1 << 20
 _PIPE_BYTES = 1 << 20
-_BEAT_S = 0.4
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:")  # two letters and more: C: is a drive
 _START = "import sys; sys.path[:] = {paths!r}; import {module}; {module}.main()"
 
@@ -120,6 +113,8 @@ class Cage:
         paths = [root, *(path for path in sys.path if path and path != root)]
         windows = {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if os.name == "nt" else {}
         code = _START.format(paths=paths, module=module)
+        self._shared = Outside.make()
+        inherited = () if self._shared is None else (self._shared.descriptor,)
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-X", "utf8", "-c", code],
             stdin=subprocess.PIPE,
@@ -129,19 +124,18 @@ class Cage:
             env=windows,
             cwd=root,
             start_new_session=True,
+            pass_fds=inherited,
         )
+        if self._shared is not None:
+            self._shared.hand_over()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._stdout = self._process.stdout
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
         if sys.platform == "linux":
             import fcntl
 
             fcntl.fcntl(self._stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        try:
-            with self._process.stdin as stdin:
-                stdin.write(json.dumps(request).encode())
-        except BrokenPipeError:
-            pass  # a child that died at once is noticed by the first read
+        self._tell(json.dumps({**request, "shared": [*inherited]}).encode() + b"\n")
 
     @property
     def pid(self) -> int:
@@ -161,10 +155,15 @@ class Cage:
             alarm.start()
         begin = time.monotonic()
         try:
-            kind, size = _HEAD.unpack(self._exactly(_HEAD.size, begin + patience_s))
-            if size > max(largest, _MESSAGE_BYTES):
+            kind, size, lies = HEAD.unpack(self._exactly(HEAD.size, begin + patience_s))
+            room = SHARED_BYTES if lies and self._shared is not None else 0 if lies else size
+            if size > min(room, max(largest, _MESSAGE_BYTES)):
                 raise NotAVideo(f"{self._subject} made the decoder answer nonsense.")
-            content = self._exactly(size, begin + patience_s)
+            if lies and self._shared is not None:
+                content = self._shared.message(size)
+                self._tell(b"T")
+            else:
+                content = self._exactly(size, begin + patience_s)
         except EOFError as end:
             late = time.monotonic() - begin >= patience_s
             raise self._why_it_ended(late) from end
@@ -173,6 +172,11 @@ class Cage:
                 alarm.cancel()
             self._waited_s += time.monotonic() - begin
         return kind, content
+
+    def _tell(self, what: bytes) -> None:
+        """Say something to the child. One that has died is noticed by the next read."""
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.write(what)
 
     def _exactly(self, size: int, until: float) -> bytearray:
         content = bytearray(size)
@@ -229,7 +233,10 @@ class Cage:
         """Kill the child and what it started, and wait for its end. May be called again."""
         self.kill()
         self._process.wait()
+        self._stdin.close()
         self._stdout.close()
+        if self._shared is not None:
+            self._shared.close()
 
     def __enter__(self) -> Self:
         return self
@@ -245,72 +252,3 @@ class Cage:
     def __del__(self) -> None:
         if hasattr(self, "_stdout"):
             self.close()
-
-
-class Channel:
-    """The child's end: takes the request and sends messages on descriptors 0 and 1."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def request(self) -> dict[str, object]:
-        """The one JSON object that the parent sent."""
-        with open(0, "rb", closefd=False) as stdin:
-            request: dict[str, object] = json.load(stdin)
-        return request
-
-    def send(self, kind: bytes, *parts: bytes | memoryview) -> None:
-        """Send one message; blocks while the parent is busy, which bounds the memory of both."""
-        views = [memoryview(part).cast("B") for part in parts]
-        for view in (memoryview(_HEAD.pack(kind, sum(map(len, views)))), *views):
-            while view:
-                view = view[os.write(1, view) :]
-        self._last = time.monotonic()
-
-    def send_json(self, kind: bytes, content: Mapping[str, object]) -> None:
-        """Send a JSON object."""
-        self.send(kind, json.dumps(content).encode())
-
-    def beat(self) -> None:
-        """Give a sign of life if none was given for a while."""
-        if time.monotonic() - self._last > _BEAT_S:
-            self.send(b"B")
-
-
-def confine(memory_bytes: int, cpu_s: int, path: str | None = None) -> None:
-    """Give up, in the child and for good, what reading the file at `path` does not need: by limits
-    (POSIX only), and by what the kernel refuses (`walls`, Linux only)."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    from dfexplain import walls
-
-    if path is not None:
-        walls.only_file(path)
-
-    limits = {
-        resource.RLIMIT_AS: memory_bytes,
-        resource.RLIMIT_CPU: cpu_s,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: 4,  # 0, 1, 2 are taken; the video becomes 3
-    }
-    for limit, value in limits.items():
-        hard = resource.getrlimit(limit)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        try:
-            resource.setrlimit(limit, (value, value))
-        except (OSError, ValueError):  # macOS refuses some values of RLIMIT_AS
-            if limit != resource.RLIMIT_AS:
-                raise
-    walls.without_calls()
-
-
-def confine_threads() -> None:
-    """Forbid new processes and threads; called once the decoder has its own (POSIX only)."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))

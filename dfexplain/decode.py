@@ -25,7 +25,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from dfexplain.cage import Channel, confine, confine_threads
+from dfexplain.caged import Channel, confine, confine_threads
 from dfexplain.packets import Reader, RefusedError
 from dfexplain.plan import Plan, Request, make_plan
 

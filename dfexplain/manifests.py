@@ -15,7 +15,7 @@ from typing import Any
 
 import c2pa
 
-from dfexplain.cage import Channel, confine, confine_threads
+from dfexplain.caged import Channel, confine, confine_threads
 
 __all__ = ["main"]
 

@@ -25,7 +25,7 @@ from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from dfexplain.cage import Channel
+from dfexplain.caged import Channel
 from dfexplain.plan import Survey
 
 __all__ = ["OPTIONS", "Reader", "RefusedError", "spare_kind"]

@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from dfexplain import decode
-from dfexplain.cage import Channel, confine_threads
+from dfexplain.caged import Channel, confine_threads
 from dfexplain.packets import RefusedError
 
 __all__ = ["main", "orientation"]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dfexplain.cage import Channel, confine, confine_threads
+from dfexplain.caged import Channel, confine, confine_threads
 
 
 def _attempt(deed: Callable[[], Any]) -> str:
@@ -40,6 +40,7 @@ def main() -> None:
         "abort",
         "spin",
         "large",
+        "outside",
     }:
         channel.send(b"B")
     if deed == "abort":
@@ -100,8 +101,14 @@ def main() -> None:
         channel.send(b"B")
         _attempt(lambda: os.fork() == 0 and deed == "leave" and os.setsid())
         time.sleep(60)
-    elif deed == "large":
-        os.write(1, b"J" + (1 << 40).to_bytes(8, "little"))
+    elif deed in {"large", "outside"}:
+        os.write(1, b"J" + (1 << 40).to_bytes(8, "little") + bytes([deed == "outside"]))
+        time.sleep(60)
+    elif deed == "share":
+        confine(1 << 31, 60)
+        for number, size in enumerate(request["sizes"]):
+            channel.send(b"F", bytes([number]), bytes([7 * number % 256]) * (size - 1))
+        channel.send_json(b"J", {"open": sorted(int(name) for name in os.listdir("/proc/self/fd"))})
         time.sleep(60)
     elif deed == "environment":
         channel.send_json(b"J", {"environment": dict(os.environ), "pid": os.getpid()})

@@ -22,9 +22,9 @@ CATALOGUES = {"dfexplain/ui/words.py"}
 # A module imports its own rank and below. A package (models, plots ...) has one rank for all of it.
 RANKS = {
     0: "structures errors",
-    1: "aggregate agreement ahead allocator cage calibration comparison decode encode evaluation "
-    "face_shape floors history_file intervals jpegs manifests metrics naturalness packets pixels "
-    "plan provenance scaling still tonemap video walls worth",
+    1: "aggregate agreement ahead allocator cage caged calibration comparison decode encode "
+    "evaluation face_shape floors history_file intervals jpegs manifests metrics naturalness "
+    "packets pixels plan provenance scaling shared still tonemap video walls worth",
     2: "cascade engine faces finders folding golden hub models publish pushing reference "
     "release_checks shots space tracks trails untrusted weights_folder weights_writing",
     3: "detector explain lanes recompress",

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from dfexplain import cage as cage_module
 from dfexplain import walls
 from dfexplain.cage import Cage, Limits
 from dfexplain.errors import LimitExceeded, NotAVideo
+from dfexplain.shared import LARGE_BYTES, SHARED_BYTES, Outside
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="resource limits are POSIX")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="shared memory is for Linux")
 # seccomp and Landlock, on the machines that `walls` knows.
 WALLS = sys.platform == "linux" and platform.machine() in {"x86_64", "aarch64"}
 
@@ -79,10 +82,56 @@ def test_cpu_time_is_limited() -> None:
     assert time.monotonic() - begin < 20
 
 
-def test_a_message_of_absurd_size_is_not_read() -> None:
-    with _cage("large") as cage, pytest.raises(NotAVideo, match="nonsense"):
-        cage.read()
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize(("deed", "largest"), [("large", 1 << 30), ("outside", 1 << 50)])
+def test_a_message_of_absurd_size_is_not_read(
+    deed: str, largest: int, shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shared:
+        monkeypatch.setattr(cage_module.Outside, "make", lambda: None)
+    with _cage(deed) as cage, pytest.raises(NotAVideo, match="nonsense"):
+        cage.read(largest)
     assert not _runs(cage.pid)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_large_messages_come_whole_and_stay_as_they_came(
+    shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shared:
+        monkeypatch.setattr(cage_module.Outside, "make", lambda: None)
+    sizes = [1, LARGE_BYTES - 1, LARGE_BYTES, 6_220_833, 5, 6_220_833, SHARED_BYTES]
+    sizes += [SHARED_BYTES + 1, LARGE_BYTES]
+    with _cage("share", sizes=sizes) as cage:
+        came = [cage.read(1 << 30) for _ in sizes]
+    for number, (size, (kind, content)) in enumerate(zip(sizes, came, strict=True)):
+        assert (kind, len(content), content[0]) == (b"F", size, number)
+        assert content[1:] == bytes([7 * number % 256]) * (size - 1)
+
+
+@LINUX
+def test_the_child_keeps_no_descriptor_of_the_memory_that_it_shares() -> None:
+    with _cage("share", sizes=[LARGE_BYTES]) as cage:
+        cage.read()
+        said = json.loads(cage.read()[1])
+    # The next one is what the list itself was read from.
+    assert said["open"] == [0, 1, 2, 3]
+
+
+@LINUX
+def test_shared_memory_keeps_its_size_and_the_parent_only_reads_it() -> None:
+    shared = Outside.make()
+    assert shared is not None
+    try:
+        for size in (0, SHARED_BYTES + 1):
+            with pytest.raises(PermissionError):
+                os.ftruncate(shared.descriptor, size)
+        with pytest.raises(TypeError, match="readonly"):
+            shared._map[0] = 1
+        assert shared.message(3) == bytearray(3)
+    finally:
+        shared.hand_over()
+        shared.close()
 
 
 def test_the_environment_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
