@@ -18,6 +18,8 @@ from dfexplain.faces import FaceDetector
 from dfexplain.finders import Finder, finder_for
 from dfexplain.hub import Weights
 from dfexplain.structures import (
+    EVIDENCE,
+    MASK,
     Calibration,
     Coverage,
     FaceTrack,
@@ -92,9 +94,9 @@ def _drawn(weights: Weights) -> tuple[str, float]:
     """Which of the two maps that come with a score is drawn, and its scale: that of the mask head
     where it was measured to be the better one."""
     record = weights.heatmaps
-    if record is not None and record.method == "mask_head" and weights.config.mask_head:
+    if record is not None and record.method == MASK and weights.config.mask_head:
         return record.method, record.scales[record.method]
-    return "grad_cam", weights.heat_scale
+    return EVIDENCE, weights.heat_scale
 
 
 class _Scored:

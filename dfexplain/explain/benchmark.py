@@ -20,7 +20,7 @@ from dfexplain.explain.methods import IN_LOGITS, METHODS, available, maps
 from dfexplain.explain.perturbation import OCCLUSION_PASSES
 from dfexplain.explain.tables import CENTRE, RANDOM, TRUTH, Results, record
 from dfexplain.explain.truth import KnownForgeries
-from dfexplain.structures import HeatmapRecord
+from dfexplain.structures import EVIDENCE, HeatmapRecord
 from dfexplain.weights_folder import Weights
 
 __all__ = ["chosen", "measure"]
@@ -147,7 +147,7 @@ def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 
 def _scale(name: str, found: Array, weights: Weights) -> float:
     """What is drawn in full colour; that of the evidence itself is known from the training."""
-    if name == "grad_cam":
+    if name == EVIDENCE:
         return weights.heat_scale
     # A map that is 0 everywhere is drawn blank, whatever its scale.
     return float(np.percentile(np.abs(found), FULL)) or 1.0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain.faces import face_square
-from dfexplain.structures import Heatmap, Lane, VideoReport
+from dfexplain.structures import MASK, Heatmap, Lane, VideoReport
 
 __all__ = [
     "FAKE_RGB",
@@ -41,7 +41,7 @@ OPACITY = 0.72
 def lane_heatmap(report: VideoReport, lane: Lane, row: int) -> Heatmap:
     """The map of one frame that came with its score: by the mask head where these weights' heatmaps
     are drawn by it, else Grad-CAM."""
-    if report.heat_method == "mask_head" and lane.scores.mask is not None:
+    if report.heat_method == MASK and lane.scores.mask is not None:
         return Heatmap(lane.scores.mask[row], report.heat_scale, MASK_HEAD)
     return Heatmap(lane.scores.evidence[row], report.heat_scale, GRAD_CAM)
 

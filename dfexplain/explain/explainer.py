@@ -21,11 +21,10 @@ from dfexplain.explain import methods
 from dfexplain.explain import regions as face
 from dfexplain.explain.cover import HOW, variants
 from dfexplain.explain.faithfulness import PASSES, judge, probes, road
-from dfexplain.explain.methods import EVIDENCE, MASK
 from dfexplain.explain.neighbours import nearest
 from dfexplain.explain.tables import tells
 from dfexplain.hub import Weights
-from dfexplain.structures import Explanation, Heatmap, Lane, RegionSpan, VideoReport
+from dfexplain.structures import EVIDENCE, MASK, Explanation, Heatmap, Lane, RegionSpan, VideoReport
 
 __all__ = ["Covered", "Explainer", "clip_rows", "flagged_rows"]
 

@@ -18,8 +18,9 @@ from dfexplain.errors import SettingError
 from dfexplain.explain import cams, perturbation, rollout
 from dfexplain.explain.drawing import GRAD_CAM, MASK_HEAD
 from dfexplain.models import VideoModel
+from dfexplain.structures import EVIDENCE, MASK
 
-__all__ = ["EVIDENCE", "IN_LOGITS", "MASK", "METHODS", "Method", "available", "maps"]
+__all__ = ["IN_LOGITS", "METHODS", "Method", "available", "maps"]
 
 Array = NDArray[np.float32]
 Clips = NDArray[np.uint8]
@@ -63,7 +64,7 @@ def _has_mask_head(model: VideoModel) -> bool:
 
 _METHODS = (
     Method(
-        "grad_cam",
+        EVIDENCE,
         GRAD_CAM,
         True,
         "logits: for a linear head the map's mean is the score less the model's bias",
@@ -162,7 +163,7 @@ _METHODS = (
         perturbation.shap,
     ),
     Method(
-        "mask_head",
+        MASK,
         MASK_HEAD,
         False,
         "0..1",
@@ -174,10 +175,8 @@ _METHODS = (
     ),
 )
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
-# Those that come with a score and lie in every report.
-EVIDENCE, MASK = "grad_cam", "mask_head"
 # Maps in the unit of the evidence, for which its scale is right where none was recorded.
-IN_LOGITS = ("grad_cam", "hires_cam", "layer_cam", "shap")
+IN_LOGITS = (EVIDENCE, "hires_cam", "layer_cam", "shap")
 
 
 def available(engine: Engine) -> tuple[str, ...]:

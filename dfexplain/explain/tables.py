@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from dfexplain.evaluation import DEFAULT_MAP, LEFT, ON_FACE, POINTING
 from dfexplain.explain.localisation import Localised
-from dfexplain.explain.methods import EVIDENCE, MASK, METHODS
+from dfexplain.explain.methods import METHODS
 from dfexplain.explain.sanity import STAGES
 from dfexplain.explain.truth import KnownForgeries
 from dfexplain.intervals import mean_interval
-from dfexplain.structures import Cell, EvaluationTable, HeatmapRecord, Number
+from dfexplain.structures import EVIDENCE, MASK, Cell, EvaluationTable, HeatmapRecord, Number
 
 __all__ = ["CENTRE", "COVERS", "RANDOM", "TRUTH", "Results", "record", "tells"]
 

@@ -11,7 +11,7 @@ from dfexplain import __version__, explain, plots
 from dfexplain.report import explained, pictures, words
 from dfexplain.report.chosen import Shown, shown_frames
 from dfexplain.report.document import file_name, shows_probability
-from dfexplain.structures import Outcome, Sampling, VideoReport
+from dfexplain.structures import MASK, Outcome, Sampling, VideoReport
 
 __all__ = [
     "CAPTIONS",
@@ -229,7 +229,7 @@ def _drawn(report: VideoReport) -> tuple[str, float]:
     if report.explanations:
         heatmap = report.explanations[0].heatmap
         return heatmap.method, heatmap.scale
-    if report.heat_method == "mask_head":
+    if report.heat_method == MASK:
         return explain.MASK_HEAD, report.heat_scale
     return "Grad-CAM; for networks over time HiResCAM", report.heat_scale
 

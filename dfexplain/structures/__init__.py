@@ -16,7 +16,7 @@ from dfexplain.structures.explanations import (
     RegionEvidence,
     RegionSpan,
 )
-from dfexplain.structures.heatmaps import HeatmapRecord
+from dfexplain.structures.heatmaps import EVIDENCE, MASK, HeatmapRecord
 from dfexplain.structures.neighbours import NeighbourIndex
 from dfexplain.structures.provenance import Provenance, ProvenanceState
 from dfexplain.structures.report import VideoReport
@@ -36,6 +36,8 @@ from dfexplain.structures.verdict import (
 from dfexplain.structures.video import FaceTrack, Frame, Picture, Preview, Sampling, VideoInfo
 
 __all__ = [
+    "EVIDENCE",
+    "MASK",
     "Answer",
     "Calibration",
     "Cell",

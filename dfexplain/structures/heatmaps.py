@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from dfexplain.structures.evaluation import EvaluationTable
 
-__all__ = ["HeatmapRecord"]
+__all__ = ["EVIDENCE", "MASK", "HeatmapRecord"]
+
+EVIDENCE, MASK = "grad_cam", "mask_head"
+"""The maps that come with a score: they are drawn in every report."""
 
 
 @dataclass(frozen=True)
