@@ -115,19 +115,21 @@ class Cage:
         code = _START.format(paths=paths, module=module)
         self._shared = Outside.make()
         inherited = () if self._shared is None else (self._shared.descriptor,)
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-X", "utf8", "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env=windows,
-            cwd=root,
-            start_new_session=True,
-            pass_fds=inherited,
-        )
-        if self._shared is not None:
-            self._shared.hand_over()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-X", "utf8", "-c", code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                env=windows,
+                cwd=root,
+                start_new_session=True,
+                pass_fds=inherited,
+            )
+        finally:
+            if self._shared is not None:
+                self._shared.hand_over()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
