@@ -22,10 +22,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from dfexplain.structures import VideoReport
 
 Image = NDArray[np.uint8]
 
@@ -86,7 +90,7 @@ def naive(clip: Path) -> Callable[[int], int]:
 
 def dfexplain(clip: Path, weights: str | None) -> Callable[[int], int]:
     """Load the detector; the call does the work on so many frames and counts the faces."""
-    from dfexplain import explain, hub
+    from dfexplain import hub
     from dfexplain.detector import Detector
     from dfexplain.structures import Sampling, VideoReport
 
@@ -95,26 +99,24 @@ def dfexplain(clip: Path, weights: str | None) -> Callable[[int], int]:
     def work(frames: int) -> int:
         *_, report = detector.analyze(clip, Sampling(frames=frames))
         assert isinstance(report, VideoReport)
-        previews = {view.time_s: view for view in report.previews}
-        drawn = 0
-        for lane in report.lanes:
-            for row in range(len(lane)):
-                heat = explain.lane_heatmap(report, lane, row)
-                explain.overlay(decode(lane.scores.crops_jpeg[row]), heat)
-                view = previews[float(lane.track.time_s[row])]
-                box = lane.track.box_xyxy[row] * np.float32(view.scale)
-                margin = report.weights.crop_margin
-                explain.overlay_frame(view.picture.rgb, box, heat, margin)
-                drawn += 1
-        return drawn
+        return draw(report)
 
     return work
 
 
-def decode(jpeg: bytes) -> Image:
-    """A JPEG as RGB."""
-    bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+def draw(report: VideoReport) -> int:
+    """Draw the map over each crop and each frame of a report; how many there were."""
+    from dfexplain import explain, jpegs
+
+    previews = {view.time_s: view for view in report.previews}
+    for lane in report.lanes:
+        for row in range(len(lane)):
+            heat = explain.lane_heatmap(report, lane, row)
+            explain.overlay(jpegs.decoded(lane.scores.crops_jpeg[row]), heat)
+            view = previews[float(lane.track.time_s[row])]
+            box = lane.track.box_xyxy[row] * np.float32(view.scale)
+            explain.overlay_frame(view.picture.rgb, box, heat, report.weights.crop_margin)
+    return sum(len(lane) for lane in report.lanes)
 
 
 def cpu_s() -> float:

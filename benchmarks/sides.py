@@ -124,7 +124,7 @@ def _half_resolution() -> Work:
 
 
 def _dfexplain(overlays: bool) -> Work:
-    from dfexplain import explain, hub
+    from dfexplain import hub
     from dfexplain.detector import Detector
     from dfexplain.structures import Sampling, VideoReport
 
@@ -133,15 +133,8 @@ def _dfexplain(overlays: bool) -> Work:
     def work(task: Task) -> int:
         *_, report = detector.analyze(task.clip, Sampling(task.frames, task.fps, task.every))
         assert isinstance(report, VideoReport)
-        previews = {view.time_s: view for view in report.previews}
-        for lane in report.lanes if overlays else ():
-            for row in range(len(lane)):
-                heat = explain.lane_heatmap(report, lane, row)
-                explain.overlay(pipeline.decode(lane.scores.crops_jpeg[row]), heat)
-                view = previews[float(lane.track.time_s[row])]
-                box = lane.track.box_xyxy[row] * np.float32(view.scale)
-                margin = report.weights.crop_margin
-                explain.overlay_frame(view.picture.rgb, box, heat, margin)
+        if overlays:
+            return pipeline.draw(report)
         return sum(len(lane) for lane in report.lanes)
 
     return work

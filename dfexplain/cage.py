@@ -114,7 +114,7 @@ class Cage:
         windows = {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if os.name == "nt" else {}
         code = _START.format(paths=paths, module=module)
         self._shared = Outside.make()
-        inherited = () if self._shared is None else (self._shared.descriptor,)
+        inherited = None if self._shared is None else self._shared.descriptor
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-X", "utf8", "-c", code],
@@ -125,7 +125,7 @@ class Cage:
                 env=windows,
                 cwd=root,
                 start_new_session=True,
-                pass_fds=inherited,
+                pass_fds=() if inherited is None else (inherited,),
             )
         finally:
             if self._shared is not None:
@@ -137,7 +137,7 @@ class Cage:
             import fcntl
 
             fcntl.fcntl(self._stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        self._tell(json.dumps({**request, "shared": [*inherited]}).encode() + b"\n")
+        self._tell(json.dumps({**request, "shared": inherited}).encode() + b"\n")
 
     @property
     def pid(self) -> int:
@@ -157,11 +157,13 @@ class Cage:
             alarm.start()
         begin = time.monotonic()
         try:
-            kind, size, lies = HEAD.unpack(self._exactly(HEAD.size, begin + patience_s))
-            room = SHARED_BYTES if lies and self._shared is not None else 0 if lies else size
-            if size > min(room, max(largest, _MESSAGE_BYTES)):
+            kind, size, shared = HEAD.unpack(self._exactly(HEAD.size, begin + patience_s))
+            most = max(largest, _MESSAGE_BYTES)
+            if shared:
+                most = 0 if self._shared is None else min(most, SHARED_BYTES)
+            if size > most:
                 raise NotAVideo(f"{self._subject} made the decoder answer nonsense.")
-            if lies and self._shared is not None:
+            if shared and self._shared is not None:
                 content = self._shared.message(size)
                 self._tell(b"T")
             else:

@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import cast
 
 from dfexplain.shared import HEAD, LARGE_BYTES, SHARED_BYTES, Inside
 
@@ -32,7 +31,8 @@ class Channel:
         """The one JSON object that the parent sent."""
         with open(0, "rb", closefd=False) as stdin:
             request: dict[str, object] = json.loads(stdin.readline())
-        for descriptor in cast("list[int]", request.pop("shared")):
+        descriptor = request.pop("shared")
+        if isinstance(descriptor, int):
             self._shared = Inside(descriptor)
         return request
 
@@ -40,13 +40,13 @@ class Channel:
         """Send one message; blocks while the parent is busy, which bounds the memory of both."""
         views = [memoryview(part).cast("B") for part in parts]
         size = sum(map(len, views))
-        shared = self._shared is not None and LARGE_BYTES <= size <= SHARED_BYTES
-        if shared and self._shared is not None:
+        shared = self._shared if LARGE_BYTES <= size <= SHARED_BYTES else None
+        if shared is not None:
             if not self._taken and not os.read(0, 1):
                 raise EOFError
-            self._shared.put(views)
+            shared.put(views)
             views, self._taken = [], False
-        for view in (memoryview(HEAD.pack(kind, size, shared)), *views):
+        for view in (memoryview(HEAD.pack(kind, size, shared is not None)), *views):
             while view:
                 view = view[os.write(1, view) :]
         self._last = time.monotonic()

@@ -68,7 +68,7 @@ def _preview(frame: Frame, before: int, pixel_bytes: int) -> Preview:
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=how), np.uint8)
     picture: Picture = jpegs.Pixels(rgb)
     if (before + 1) * rgb.nbytes > pixel_bytes:
-        picture = jpegs.Jpeg(picture.jpeg)
+        picture = jpegs.Jpeg(jpegs.encoded(rgb, jpegs.PREVIEW))
     return Preview(frame.index, frame.time_s, picture, scale)
 
 

@@ -1,10 +1,9 @@
 """The pictures that a report holds: JPEGs that only this program writes and reads, never any from
-outside, and pixels that become a JPEG when somebody asks for it."""
+outside, and pixels as they are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import cv2
 import numpy as np
@@ -52,11 +51,6 @@ class Jpeg:
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """A picture kept as it is (H, W, 3), for who draws on it and may never need a file of it."""
+    """A picture kept as it is (H, W, 3), for who draws on it and needs no file of it."""
 
     rgb: NDArray[np.uint8]
-
-    @cached_property
-    def jpeg(self) -> bytes:
-        """The bytes of a JPEG file, stored as PREVIEW says."""
-        return encoded(self.rgb, PREVIEW)

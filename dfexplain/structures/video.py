@@ -116,15 +116,11 @@ class FaceTrack:
 
 
 class Picture(Protocol):
-    """A picture for display: its pixels (H, W, 3), and the JPEG that is written of them."""
+    """A picture for display, however it is kept."""
 
     @property
     def rgb(self) -> NDArray[np.uint8]:
-        """The pixels."""
-
-    @property
-    def jpeg(self) -> bytes:
-        """The bytes of a JPEG file."""
+        """The pixels (H, W, 3)."""
 
 
 @dataclass(frozen=True)
