@@ -1,8 +1,10 @@
 """Tracks of faces that never cross a shot cut, and the crops that models see.
 
-Every fourth sampled frame is searched by full detection, and the first one of each shot. In between
-each known face is followed: O-Net on the box where its last motion lets it be expected. Only a face
-that is lost this way has its frame searched too. What a search finds for the first time is followed
+Every eighth sampled frame is searched by full detection, and the first one of each shot. The frame
+in the middle between two searches is searched as well, unless both found the same faces beyond
+doubt: who is seen by neither has too little support for a track anyway. In between each known
+face is followed: O-Net on the box where its last motion lets it be expected. Only a face that is
+lost this way has its frame searched too. What a search finds for the first time is followed
 backward over the frames since the search before it. No row is invented: MTCNN saw each of them in
 that very frame.
 """
@@ -26,7 +28,7 @@ __all__ = ["MIN_CONFIDENCE_ALONE", "MOST_FACES", "TrackedFace", "Tracker", "Trac
 MOST_FACES = 64
 """So many faces of a frame are followed, the largest: what a file costs is bounded."""
 
-_SEARCH_EVERY = 4
+_SEARCH_EVERY = 4  # and only every second one of these where nobody comes or goes
 _MAX_UNSEEN = 8  # samples after which a face that comes back is a new trail
 _SAME_FACE_IOU = 0.5  # from which two boxes of a frame are one face
 _MIN_ROWS = 3
@@ -76,7 +78,7 @@ class Tracks:
 class Tracker:
     """Finds and follows faces through chunks of frames given in time order; one a video.
 
-    Chunks of any length do; multiples of four waste no detection. The same frames in the same
+    Chunks of any length do; multiples of eight waste no detection. The same frames in the same
     chunks give the same tracks. Frames are not kept, only boxes.
     """
 
@@ -102,10 +104,7 @@ class Tracker:
         self._touched = {}
         rising = [p for p, frame in enumerate(frames) if self._is_next(frame)]
         cuts = {p: self._cutter.is_cut(frames[p].rgb) for p in rising}
-        due = [p for p in rising if cuts[p] or p in rising[::-1][::_SEARCH_EVERY]]
-        if self._samples == 0 and rising and rising[0] not in due:
-            due.insert(0, rising[0])
-        found = dict(zip(due, self._detector.detect([frames[p].rgb for p in due]), strict=True))
+        found = self._searches(frames, rising, cuts)
         position_of: dict[int, int] = {}
         start = self._samples
         for p in rising:
@@ -135,6 +134,39 @@ class Tracker:
             cuts_s=tuple(self._cuts_s),
             frames_with_face=len({row.sample for trail in kept.values() for row in trail.seen}),
             notes=(_CROWD_NOTE,) if self._crowded else (),
+        )
+
+    def _searches(
+        self, frames: Sequence[Frame], rising: list[int], cuts: dict[int, bool]
+    ) -> dict[int, Faces]:
+        """The faces of those of the `rising` positions on which a full detection is made."""
+        planned = rising[::-1][::_SEARCH_EVERY]
+        first = rising[:1] if self._samples == 0 else []
+        sure = sorted({*first, *planned[::2], *(p for p in rising if cuts[p])})
+        found = self._detected(frames, sure)
+        unsure = []
+        for middle in sorted({*planned} - {*sure}):
+            after = min(p for p in sure if p > middle)
+            before = max((p for p in sure if p < middle), default=None)
+            known = self._known(frames[after]) if before is None else found[before]
+            if cuts[after] or known is None or not _same(known, found[after]):
+                unsure.append(middle)
+        return found | self._detected(frames, unsure)
+
+    def _detected(self, frames: Sequence[Frame], positions: list[int]) -> dict[int, Faces]:
+        faces = self._detector.detect([frames[p].rgb for p in positions]) if positions else []
+        return dict(zip(positions, faces, strict=True))
+
+    def _known(self, frame: Frame) -> Faces | None:
+        """The faces of the last frame where they should be in one to come, without landmarks; None
+        if one that is lost may come back."""
+        if any(trail.seen[-1].sample < self._samples - 1 for trail in self._live):
+            return None
+        boxes = [trail.expected(self._samples, frame.time_s) for trail in self._live]
+        return Faces(
+            np.array(boxes, np.float32).reshape(-1, 4),
+            np.zeros((len(boxes), 5, 2), np.float32),
+            np.array([trail.confidence for trail in self._live], np.float32),
         )
 
     def _is_next(self, frame: Frame) -> bool:
@@ -251,6 +283,17 @@ class Tracker:
                 )
                 trail.handed_out += 1
         return sorted(out, key=lambda face: (face.position, face.track_key))
+
+
+def _same(known: Faces, found: Faces) -> bool:
+    """Whether both are the same faces, at about the same places, beyond doubt."""
+    if len(known) != len(found) or len(known) > MOST_FACES:
+        return False
+    if any((faces.confidence < MIN_CONFIDENCE_ALONE).any() for faces in (known, found)):
+        return False
+    steady = np.ones(len(known), np.bool_)
+    pairs = pair_up(known.box_xyxy, found.box_xyxy, steady) if len(known) else []
+    return len(pairs) == len(known)
 
 
 def crop_face(
