@@ -42,7 +42,11 @@ __all__ = ["Cage", "Limits", "admit", "printable", "shown_name"]
 _MESSAGE_BYTES = 1 << 20
 _PIPE_BYTES = 1 << 20
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:")  # two letters and more: C: is a drive
-_START = "import sys; sys.path[:] = {paths!r}; import {module}; {module}.main()"
+# What is imported stays: looking for garbage among it would take a sixth of the start.
+_START = (
+    "import gc, sys; gc.disable(); sys.path[:] = {paths!r}; import {module}; "
+    "gc.freeze(); gc.enable(); {module}.main()"
+)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def _of_scale(grey: Grey) -> list[float]:
     levels = [*np.quantile(spread, (0.1, 0.5, 0.95)), np.median(curvature), curvature.mean()]
     return [
         float(np.log(power)) / 2.0,
-        float((x**3).mean()) / power**1.5,
+        float((x * x * x).mean()) / power**1.5,  # a power of arrays is 60 times slower
         beside / power,
         diagonal / power,
         *np.log(np.array(levels, np.float64) + _FLOOR).tolist(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from timm.layers import Conv2dSame
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -66,6 +67,33 @@ def _same_maps(name: str, plain: nn.Module, size: int) -> None:
         maps, same = (backbones.maps_of(model, pictures) for model in (plain, lean))
     assert float(maps.abs().max()) > 0
     torch.testing.assert_close(same, maps, rtol=1e-3, atol=1e-4 * float(maps.abs().max()))
+
+
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+@pytest.mark.parametrize("sides", [(48, 48), (24, 30), (25, 25), (24, 25)])
+def test_a_padding_made_even_changes_nothing(kernel: int, sides: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    conv = Conv2dSame(6, 6, kernel, stride=2, groups=6)
+    plain = nn.Sequential(conv, nn.BatchNorm2d(6), nn.ReLU()).eval()
+    lean = folded(plain)
+    assert not any(isinstance(layer, Conv2dSame) for layer in lean.children())
+    maps = torch.randn(2, 6, *sides)
+    with torch.inference_mode():
+        torch.testing.assert_close(lean(maps), plain(maps), rtol=1e-4, atol=1e-5)
+
+
+def test_other_paddings_stay() -> None:
+    layers = (
+        Conv2dSame(6, 6, 3, stride=2),
+        Conv2dSame(6, 6, 3, stride=1, groups=6),
+        Conv2dSame(6, 6, 3, stride=2, groups=6, dilation=2),
+        Conv2dSame(6, 6, 4, stride=2, groups=6),
+        Conv2dSame(6, 6, (3, 5), stride=2, groups=6),
+        nn.Conv2d(6, 6, 3, stride=2, padding=1, groups=6),
+    )
+    for layer in layers:
+        lean = folded(nn.Sequential(layer, nn.BatchNorm2d(6)).eval())
+        assert type(lean[0]) is type(layer)
 
 
 @pytest.mark.parametrize(
