@@ -25,6 +25,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from dfexplain.allocator import keep_memory
 from dfexplain.caged import Channel, confine, confine_threads
 from dfexplain.packets import Reader, RefusedError
 from dfexplain.plan import Plan, Request, make_plan
@@ -234,6 +235,7 @@ def answer(serve: Callable[[Channel, dict[str, Any]], None]) -> None:
     """Take the one request, give up all rights that reading does not need, serve, and end."""
     channel = Channel()
     request: dict[str, Any] = channel.request()
+    keep_memory()
     confine(request["memory_bytes"], request["cpu_s"], request["path"])
     try:
         serve(channel, request)
