@@ -46,6 +46,15 @@ def test_a_row_does_not_depend_on_its_batch() -> None:
     np.testing.assert_array_equal(running.run(pictures).logit, whole.logit)
 
 
+def test_grey_levels_become_the_numbers_of_the_formula() -> None:
+    running = engine(replace(SMALL, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)))
+    levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, axis=3)
+    pixels = torch.from_numpy(levels).permute(0, 3, 1, 2)
+    told = running.normalise(levels[:, :, ::-1])  # whose memory runs backwards
+    assert torch.equal(told, running.standardised(pixels.float()).flip(3))
+    assert told.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_a_mask_head_says_where_and_changes_no_score() -> None:
     plain, pictures = engine(), crops(2 * BATCH + 3)
     model = build(replace(SMALL, mask_head=True)).eval()
