@@ -34,14 +34,14 @@ class Race(NamedTuple):
 
 
 RACES: dict[str, Race] = {
-    "overlays": Race("1080p H.264, 32 frames, overlays", "one face", "naive", 25, last=20.3),
+    "overlays": Race("1080p H.264, 32 frames, overlays", "one face", "naive", 25),
     "scores": Race(
         "the same, scores only",
         "one face",
         "half resolution",
         7,
         "dfexplain, scores only",
-        last=4.15,
+        last=4.45,
     ),
     "every5": Race(
         "1080p H.264, every 5th frame, overlays",
@@ -51,7 +51,6 @@ RACES: dict[str, Race] = {
         frames=None,
         every=5,
         faces=50,
-        last=16.6,
     ),
     "three": Race(
         "1080p, three moving faces, overlays", "three faces", "naive without seeks", 11, faces=96
@@ -132,7 +131,7 @@ def floor(rounds: int, say: Say) -> Row:
         None,
         words,
         True,
-        2.37,
+        2.12,
     )
 
 

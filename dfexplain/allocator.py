@@ -16,9 +16,9 @@ def keep_memory() -> bool:
 
     By default every large tensor is mapped and unmapped anew, and the kernel clears its pages each
     time. EfficientNet-Lite0 learns 8 pictures of 224 px a second on two cores so, and 15 without;
-    scoring 8 crops of 192 px takes 145 ms of CPU time so, and 105 without; reading 32 frames of 1080p
-    spends 0.12 s of system time so, and 0.07 without. The process keeps its peak of memory until it
-    ends.
+    scoring 8 crops of 192 px takes 145 ms of CPU time so, and 105 without; reading 32 frames of
+    1080p spends 0.12 s of system time so, and 0.07 without. The process keeps its peak of memory
+    until it ends.
     """
     if not sys.platform.startswith("linux"):
         return False
