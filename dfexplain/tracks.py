@@ -154,7 +154,7 @@ class Tracker:
         return found | self._detected(frames, unsure)
 
     def _detected(self, frames: Sequence[Frame], positions: list[int]) -> dict[int, Faces]:
-        faces = self._detector.detect([frames[p].rgb for p in positions]) if positions else []
+        faces = self._detector.detect([frames[p].rgb for p in positions])
         return dict(zip(positions, faces, strict=True))
 
     def _known(self, frame: Frame) -> Faces | None:
