@@ -42,10 +42,11 @@ class Data(Section):
     that is not 0; `jitter` draws where. `sampling`: `balanced` draws as many real as fake,
     `paired` a fake with a real of the same source. `max_videos_per_class` limits training (0: all).
     The rest is for portraits only: `left_out` is a recipe of forgeries that is never drawn, `even`
-    draws the others with equal shares, `flicker` is the share of forgeries that flicker. `moving`
-    wears pictures as frames of a moving clip, `hard_wear` is the share of those trained on that are
-    worn hard (`augment.draw_wear`), `reshaped` bends the people that are trained on into others
-    each time (`reshape`).
+    draws the others with equal shares, `favoured` is one that is drawn 2.5 times as often (never
+    for validation), `flicker` is the share of forgeries that flicker. `moving` wears pictures as
+    frames of a moving clip, `hard_wear` is the share of those trained on that are worn hard
+    (`augment.draw_wear`), `reshaped` bends the people that are trained on into others each time
+    (`reshape`).
     """
 
     batch_size: int = number(16, 1)
@@ -57,6 +58,7 @@ class Data(Section):
     max_videos_per_class: int = number(0, 0)
     left_out: str = choice("", *RECIPES)
     even: bool = False
+    favoured: str = choice("", *RECIPES)
     flicker: float = number(0.0, 0.0, 1.0)
     moving: bool = True
     hard_wear: float = number(0.0, 0.0, 1.0)

@@ -33,6 +33,8 @@ Face = tuple[Image, Array]
 
 RECIPES = ("blend", "swap", "reconstruct", "warp", "upsample", "smooth")
 _SHARES = (0.34, 0.24, 0.18, 0.1, 0.07, 0.07)
+# How many times as often a favoured recipe is drawn: a third of six with equal shares.
+_FAVOUR = 2.5
 # The aligned square of the decoder: eyes' middle at (48, 33), eyes 33 px apart.
 SIDE = 96
 _EYE_PX, _ORIGIN = 33.0, (48.0, 33.0)
@@ -179,12 +181,21 @@ class Forger:
     """Draws forgeries; its decoder is fitted to `faces`, which must be people of one split.
 
     `left_out` is a recipe that is never drawn: what the detector then says of it is what it says of
-    forgeries it has not seen. The others are drawn with equal shares if `even`.
+    forgeries it has not seen. The others are drawn with equal shares if `even`,
+    a `favoured` one 2.5 times as often.
     """
 
-    def __init__(self, faces: Sequence[Face], left_out: str = "", *, even: bool = False) -> None:
+    def __init__(
+        self,
+        faces: Sequence[Face],
+        left_out: str = "",
+        *,
+        even: bool = False,
+        favoured: str = "",
+    ) -> None:
         self.decoder = fit_decoder(faces)
         usual = np.ones(len(RECIPES)) if even else np.array(_SHARES)
+        usual = usual * [_FAVOUR if recipe == favoured else 1.0 for recipe in RECIPES]
         shares = usual * [recipe != left_out for recipe in RECIPES]
         self.shares = shares / shares.sum()
 

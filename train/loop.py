@@ -50,8 +50,9 @@ def fit(
 ) -> FitResult:
     """Train until `run.epochs` or until patience is over, resuming from `run_dir`.
 
-    `init` is another run, whose best weights are the start of this one. `on_epoch` gets each row of
-    the history once its checkpoints are written; what it raises ends the run.
+    `init` is another run, whose best weights are the start of this one, or a weights folder.
+    `on_epoch` gets each row of the history once its checkpoints are written; what it raises ends
+    the run.
 
     Every random choice follows from the seed, the epoch and the step, so a run that was killed at
     any step ends with the weights and the history of an unbroken one, to the bit (same machine,

@@ -159,7 +159,8 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         self.data = data
         self.portraits = portraits
         self.config = config
-        self.forger = Forger([_face(p) for p in portraits], data.left_out, even=data.even)
+        faces = [_face(p) for p in portraits]
+        self.forger = Forger(faces, data.left_out, even=data.even, favoured=data.favoured)
         self.seed = seed
         # Shared memory: workers that live on through the epochs must see the change.
         self._epoch = torch.zeros(1, dtype=torch.int64)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.amp.grad_scaler import GradScaler
 
+from dfexplain import weights_folder
 from dfexplain.errors import SettingError
 from dfexplain.models import VideoModel, build
 from train import config as configs
@@ -209,10 +210,16 @@ class Training:
 
 def _take_over(model: VideoModel, init: Path) -> None:
     earlier = load_checkpoint(init)
-    if earlier is None:
-        raise SettingError(f"--init must hold a checkpoint, but got '{init}'. Run fit first.")
+    if earlier is not None:
+        state = earlier["averaged"]
+    elif (init / weights_folder.CONFIG).is_file():
+        state = weights_folder.read(init).state
+    else:
+        raise SettingError(
+            f"--init must hold a checkpoint or weights, but got '{init}'. Run fit first."
+        )
     try:
-        model.load_state_dict(earlier["averaged"])
+        model.load_state_dict(state)
     except RuntimeError as error:
         raise SettingError(
             f"--init must hold a {model.config.label}, but got '{init}'. Use its model section."

@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument(
-        "--init", type=Path, help="run whose best weights are the start of this one"
+        "--init", type=Path, help="run or weights folder whose weights are the start of this one"
     )
     data_arguments(parser)
 
