@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dfexplain import mtcnn
 from dfexplain.cascade import Cascade
 from dfexplain.errors import SettingError
 
@@ -102,21 +103,12 @@ class FaceDetector:
             raise SettingError(
                 f"min_face_px must be 12 to detect_px, but got {min_face_px}. 20 is the default."
             )
-        # With torchvision it takes seconds to import, which the page need not wait for.
-        from facenet_pytorch import MTCNN
-
         self.detect_px = detect_px
         self._device = torch.device(device)
-        self._mtcnn = MTCNN(
-            keep_all=True, min_face_size=min_face_px, post_process=False, device=self._device
-        ).eval()
-        # Pooling is a third of the cost and 2 to 4 times faster in this layout.
-        self._mtcnn.to(memory_format=torch.channels_last)
-        mtcnn = self._mtcnn
-        self._cascade = Cascade(mtcnn.pnet, mtcnn.rnet, mtcnn.onet, mtcnn.thresholds, min_face_px)
+        pnet, self._rnet, self._onet = mtcnn.load(self._device)
+        self._cascade = Cascade(pnet, self._rnet, self._onet, mtcnn.THRESHOLDS, min_face_px)
         self._smallest_px = max(_SMALLEST_FRAME_PX, min_face_px)
-        self._rnet_threshold = float(self._mtcnn.thresholds[1])
-        self._onet_threshold = float(self._mtcnn.thresholds[2])
+        _, self._rnet_threshold, self._onet_threshold = mtcnn.THRESHOLDS
 
     def detect(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
         """Find every face of each RGB frame (H, W, 3), largest first; sizes may differ.
@@ -193,7 +185,7 @@ class FaceDetector:
         if not cuts:
             return out
         with torch.inference_mode():
-            shift, points, score = self._mtcnn.onet(self._batch([crop for _, _, crop in cuts]))
+            shift, points, score = self._onet(self._batch([crop for _, _, crop in cuts]))
         for (row, square, _), d, p, s in zip(
             cuts, shift.cpu().numpy(), points.cpu().numpy(), score.cpu().numpy(), strict=True
         ):
@@ -220,7 +212,7 @@ class FaceDetector:
         if not cuts:
             return None
         with torch.inference_mode():
-            shift, score = self._mtcnn.rnet(self._batch([crop for _, _, crop in cuts]))
+            shift, score = self._rnet(self._batch([crop for _, _, crop in cuts]))
         best = int(score[:, 1].argmax())
         if float(score[best, 1]) <= self._rnet_threshold:
             return None

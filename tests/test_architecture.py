@@ -25,7 +25,7 @@ RANKS = {
     1: "aggregate agreement ahead allocator cage caged calibration comparison decode encode "
     "evaluation face_shape floors history_file intervals jpegs manifests metrics naturalness "
     "packets pixels plan provenance scaling shared still tonemap video walls worth",
-    2: "cascade engine faces finders folding golden hub models publish pushing reference "
+    2: "cascade engine faces finders folding golden hub models mtcnn publish pushing reference "
     "release_checks shots space tracks trails untrusted weights_folder weights_writing",
     3: "detector explain lanes recompress",
     4: "annotated history plots report run_files",
@@ -40,7 +40,6 @@ OWNERS = {
     "c2pa": "manifests",
     "captum": "explain",
     "celery": "batch",
-    "facenet_pytorch": "faces",
     "fastapi": "service",
     "gradio": "ui",
     "httpx2": "hub pushing service",
@@ -56,7 +55,7 @@ OWNERS = {
     "starlette": "service ui",
     "timm": "models",
     "torchvision": "models",
-    "torch": "cascade engine explain faces folding golden models untrusted weights_folder "
+    "torch": "cascade engine explain faces folding golden models mtcnn untrusted weights_folder "
     "weights_writing",
     "tqdm": "commands",
     "uvicorn": "service",

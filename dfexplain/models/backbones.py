@@ -7,10 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-__all__ = ["create", "maps_of", "width_of"]
+from dfexplain.models.efficientnet import CUT_WIDTH, EfficientNetLite0
 
-# Channels of the last map of a network that was cut.
-CUT_WIDTH = 512
+__all__ = ["create", "maps_of", "width_of"]
 
 
 def create(name: str, crop_px: int, stages: int = 0) -> nn.Module:
@@ -18,7 +17,9 @@ def create(name: str, crop_px: int, stages: int = 0) -> nn.Module:
 
     Of an EfficientNet with `stages` the first ones are kept and get a head of their own.
     """
-    # Both take seconds to import, which the page need not wait for.
+    if name == "tf_efficientnet_lite0":
+        return EfficientNetLite0(stages)
+    # Both take seconds to import, which neither the page nor the weights that ship need.
     if name.startswith("tv_"):
         import torchvision
 

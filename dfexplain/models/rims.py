@@ -9,9 +9,13 @@ that takes less than half of the time; for others the larger kernel costs what t
 
 from __future__ import annotations
 
+import sys
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from dfexplain.models.efficientnet import SameConv2d
 
 __all__ = ["make_even"]
 
@@ -45,14 +49,14 @@ class _EvenRim(nn.Module):
 
 def _lopsided(model: nn.Module) -> list[tuple[nn.Module, str, nn.Conv2d]]:
     """Each parent with the name of such a convolution."""
-    # It takes seconds to import, which those who never build a model need not wait for.
-    from timm.layers import Conv2dSame
-
+    # Who has none of timm's networks has not imported it, and need not wait for it.
+    timm_layers = sys.modules.get("timm.layers")
+    kinds = (SameConv2d,) if timm_layers is None else (SameConv2d, timm_layers.Conv2dSame)
     return [
         (parent, name, conv)
         for parent in model.modules()
         for name, conv in parent.named_children()
-        if isinstance(conv, Conv2dSame)
+        if isinstance(conv, kinds)
         and conv.groups == conv.in_channels
         and (conv.stride, conv.dilation) == ((2, 2), (1, 1))
         and conv.kernel_size[0] == conv.kernel_size[1]
