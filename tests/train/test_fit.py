@@ -19,6 +19,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from dfexplain import hub
 from dfexplain.errors import SettingError
 from tests.sources import ROOT
 from tests.train.crops import crops_data
@@ -203,6 +204,11 @@ def test_another_run_is_the_start(tmp_path: Path) -> None:
     frame = replace(FIT, model=replace(FIT.model, architecture="frame"))
     with pytest.raises(SettingError, match="--init must hold a tf_efficientnet_lite0"):
         loop.fit(frame, data, tmp_path / "fourth", quiet, init=tmp_path / "first")
+    kept = {"config": FIT.model, "state": first.model.state_dict()}
+    hub.save(tmp_path / "weights", **kept, heat_scale=1.0, card="made for the tests")
+    third = loop.fit(still, data, tmp_path / "fifth", quiet, init=tmp_path / "weights")
+    for one, other in zip(first.model.parameters(), third.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-8)
 
 
 def test_tensorboard_and_wandb_hold_each_step_and_epoch(
