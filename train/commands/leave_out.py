@@ -17,7 +17,7 @@ HELP = "fit without each recipe of forgery and measure on that recipe"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--config", type=Path, default=Path("train/configs/default.yaml"))
+    parser.add_argument("--config", type=Path, default=Path("train/configs/first.yaml"))
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--run", type=Path, required=True, help="folder of the runs and the table")
     parser.add_argument("--recipes", metavar="LIST", help="separated by commas [all]")
