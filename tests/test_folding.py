@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from timm.layers import Conv2dSame
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -12,6 +11,7 @@ from dfexplain.engine import Engine
 from dfexplain.folding import folded
 from dfexplain.models import VideoModel, backbones, build
 from dfexplain.models.config import ARCHITECTURE_NAMES, BACKBONES, LEAST_FRAMES, ModelConfig
+from dfexplain.models.efficientnet import SameConv2d
 
 # One of each way in which norms are listed; `pytest -m slow` has them all.
 QUICK = {"tf_efficientnet_lite0", "mobilenetv3_small_100", "resnet18", "tv_mobilenet_v3_small"}
@@ -73,10 +73,10 @@ def _same_maps(name: str, plain: nn.Module, size: int) -> None:
 @pytest.mark.parametrize("sides", [(48, 48), (24, 30), (25, 25), (24, 25)])
 def test_a_padding_made_even_changes_nothing(kernel: int, sides: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    conv = Conv2dSame(6, 6, kernel, stride=2, groups=6)
+    conv = SameConv2d(6, 6, kernel, stride=2, groups=6)
     plain = nn.Sequential(conv, nn.BatchNorm2d(6), nn.ReLU()).eval()
     lean = folded(plain)
-    assert not any(isinstance(layer, Conv2dSame) for layer in lean.children())
+    assert not any(isinstance(layer, SameConv2d) for layer in lean.children())
     maps = torch.randn(2, 6, *sides)
     with torch.inference_mode():
         torch.testing.assert_close(lean(maps), plain(maps), rtol=1e-4, atol=1e-5)
@@ -84,11 +84,11 @@ def test_a_padding_made_even_changes_nothing(kernel: int, sides: tuple[int, int]
 
 def test_other_paddings_stay() -> None:
     layers = (
-        Conv2dSame(6, 6, 3, stride=2),
-        Conv2dSame(6, 6, 3, stride=1, groups=6),
-        Conv2dSame(6, 6, 3, stride=2, groups=6, dilation=2),
-        Conv2dSame(6, 6, 4, stride=2, groups=6),
-        Conv2dSame(6, 6, (3, 5), stride=2, groups=6),
+        SameConv2d(6, 6, 3, stride=2),
+        SameConv2d(6, 6, 3, stride=1, groups=6),
+        SameConv2d(6, 6, 3, stride=2, groups=6, dilation=2),
+        SameConv2d(6, 6, 4, stride=2, groups=6),
+        SameConv2d(6, 6, (3, 5), stride=2, groups=6),
         nn.Conv2d(6, 6, 3, stride=2, padding=1, groups=6),
     )
     for layer in layers:

@@ -1,15 +1,13 @@
 """TensorFlow's "same" padding without a copy.
 
 With it a convolution that halves a map of even sides has one row and one column more below and on
-the right than above and on the left. PyTorch's convolutions pad evenly, so timm, whose `tf_`
-networks were trained with it, copies each map into a larger one first (`timm.layers.Conv2dSame`). A
-kernel with a first row and column of zeros sees the same on an even rim. For depthwise convolutions
-that takes less than half of the time; for others the larger kernel costs what the copy did.
+the right than above and on the left. PyTorch's convolutions pad evenly, so `SameConv2d`, for
+networks that were trained with it, copies each map into a larger one first. A kernel with a first
+row and column of zeros sees the same on an even rim. For depthwise convolutions that takes less
+than half of the time; for others the larger kernel costs what the copy did.
 """
 
 from __future__ import annotations
-
-import sys
 
 import torch
 import torch.nn.functional as F
@@ -49,14 +47,11 @@ class _EvenRim(nn.Module):
 
 def _lopsided(model: nn.Module) -> list[tuple[nn.Module, str, nn.Conv2d]]:
     """Each parent with the name of such a convolution."""
-    # Who has none of timm's networks has not imported it, and need not wait for it.
-    timm_layers = sys.modules.get("timm.layers")
-    kinds = (SameConv2d,) if timm_layers is None else (SameConv2d, timm_layers.Conv2dSame)
     return [
         (parent, name, conv)
         for parent in model.modules()
         for name, conv in parent.named_children()
-        if isinstance(conv, kinds)
+        if isinstance(conv, SameConv2d)
         and conv.groups == conv.in_channels
         and (conv.stride, conv.dilation) == ((2, 2), (1, 1))
         and conv.kernel_size[0] == conv.kernel_size[1]
