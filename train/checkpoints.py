@@ -19,7 +19,7 @@ FOLDER = "checkpoints"
 _MACHINE = {
     "data": ("workers",),
     "run": ("device", "checkpoint_minutes", "log_interval"),
-    "loss": ("teacher",),
+    "loss": ("teacher", "specialist"),
 }
 
 

@@ -43,10 +43,10 @@ class Data(Section):
     `paired` a fake with a real of the same source. `max_videos_per_class` limits training (0: all).
     The rest is for portraits only: `left_out` is a recipe of forgeries that is never drawn, `even`
     draws the others with equal shares, `favoured` is one that is drawn 2.5 times as often (never
-    for validation), `flicker` is the share of forgeries that flicker. `moving` wears pictures as
-    frames of a moving clip, `hard_wear` is the share of those trained on that are worn hard
-    (`augment.draw_wear`), `reshaped` bends the people that are trained on into others each time
-    (`reshape`).
+    for validation), `only` the one recipe that is drawn, `flicker` is the share of forgeries that
+    flicker. `moving` wears pictures as frames of a moving clip, `hard_wear` is the share of those
+    trained on that are worn hard (`augment.draw_wear`), `reshaped` bends the people that are
+    trained on into others each time (`reshape`).
     """
 
     batch_size: int = number(16, 1)
@@ -59,10 +59,19 @@ class Data(Section):
     left_out: str = choice("", *RECIPES)
     even: bool = False
     favoured: str = choice("", *RECIPES)
+    only: str = choice("", *RECIPES)
     flicker: float = number(0.0, 0.0, 1.0)
     moving: bool = True
     hard_wear: float = number(0.0, 0.0, 1.0)
     reshaped: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.only and self.only == self.left_out:
+            raise SettingError(
+                f"data.only must not be data.left_out, but both are {self.only!r}: no forgery is "
+                "left. Empty one of them."
+            )
 
 
 @dataclass(frozen=True)
@@ -122,9 +131,11 @@ class Loss(Section):
     `pos_weight` weighs fakes, `bce` only; `auto` is real over fake training samples. `mask` weighs
     the auxiliary task of saying which cells are forged (portraits only).
 
-    `teacher` is a weights folder or name to learn from (empty: none). `distil` is the share of the
-    loss that takes the teacher's answer, softened by `temperature`, for the label (Hinton et al.
-    2015). `hint` weighs the wish to have its features (Romero et al., FitNets, ICLR 2015).
+    `teacher` is a weights folder or name, or a run, to learn from (empty: none). `specialist` is
+    another beside it, for one kind of forgeries, which is `specialist_share` of them. `distil` is
+    the share of the loss that takes the teacher's answer, softened by `temperature`, for the label
+    (Hinton et al. 2015). `hint` weighs the wish to have its features (Romero et al., FitNets,
+    ICLR 2015).
     """
 
     kind: str = choice("cross_entropy", "bce")
@@ -132,6 +143,8 @@ class Loss(Section):
     pos_weight: float | str = number(1.0, 0.001, 1000.0, word="auto")
     mask: float = number(0.0, 0.0, 100.0)
     teacher: str = ""
+    specialist: str = ""
+    specialist_share: float = number(0.2, 0.001, 0.999)
     distil: float = number(0.0, 0.0, 1.0)
     temperature: float = number(1.0, 0.1, 100.0)
     hint: float = number(0.0, 0.0, 100.0)
@@ -143,6 +156,11 @@ class Loss(Section):
                 "loss.teacher must come with loss.distil or loss.hint above 0, and they with it, "
                 f"but got {self.teacher!r:.120}, {self.distil:g} and {self.hint:g}. "
                 "Set loss.teacher and loss.distil."
+            )
+        if self.specialist and not self.teacher:
+            raise SettingError(
+                "loss.specialist must come with a loss.teacher, but got none. Name one, or set "
+                "loss.specialist=''."
             )
         if self.kind == "cross_entropy" and self.pos_weight != 1.0:
             raise SettingError(

@@ -160,7 +160,9 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         self.portraits = portraits
         self.config = config
         faces = [_face(p) for p in portraits]
-        self.forger = Forger(faces, data.left_out, even=data.even, favoured=data.favoured)
+        self.forger = Forger(
+            faces, data.left_out, even=data.even, favoured=data.favoured, only=data.only
+        )
         self.seed = seed
         # Shared memory: workers that live on through the epochs must see the change.
         self._epoch = torch.zeros(1, dtype=torch.int64)

@@ -16,7 +16,7 @@ from dfexplain.errors import SettingError
 from dfexplain.models import FrameModel, ModelConfig, VideoModel
 from train.batches import Batch, Row
 from train.config import FitConfig
-from train.teacher import Hint, Teacher, soft_loss
+from train.teacher import Hint, Panel, Teacher, soft_loss
 
 __all__ = [
     "Learner",
@@ -90,7 +90,11 @@ class Learner(nn.Module):
     """
 
     def __init__(
-        self, model: VideoModel, config: FitConfig, weight: float, teacher: Teacher | None = None
+        self,
+        model: VideoModel,
+        config: FitConfig,
+        weight: float,
+        teacher: Teacher | Panel | None = None,
     ) -> None:
         super().__init__()
         if config.model.mask_head and not config.loss.mask:

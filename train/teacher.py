@@ -1,11 +1,15 @@
-"""Larger weights that a smaller model learns from while it trains: what it says, and its features.
+"""Weights that a model learns from while it trains: what they say, and their features.
 
 One logit says little of what a teacher knows (Müller et al., Subclass Distillation, 2020), so its
-features are taught beside it where `loss.hint` is above 0.
+features are taught beside it where `loss.hint` is above 0. A teacher may have a specialist beside
+it, who knows one kind of forgery better.
 """
 
 from __future__ import annotations
 
+import hashlib
+import math
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -15,14 +19,16 @@ from torch.nn.functional import (
     binary_cross_entropy_with_logits,
     cosine_similarity,
     interpolate,
+    normalize,
 )
 
-from dfexplain import hub
+from dfexplain import hub, weights_writing
 from dfexplain.errors import SettingError, WeightsNotFound
 from dfexplain.models import ModelConfig, build
+from train.checkpoints import load_checkpoint
 from train.config import FitConfig
 
-__all__ = ["Hint", "Lesson", "Teacher", "soft_loss", "teacher_of"]
+__all__ = ["Hint", "Lesson", "Panel", "Teacher", "soft_loss", "teacher_of"]
 
 
 class Lesson(NamedTuple):
@@ -30,6 +36,33 @@ class Lesson(NamedTuple):
 
     logit: Tensor
     maps: Tensor
+
+
+class _Found(NamedTuple):
+    """A teacher's name for people, the sha256 of its weights, how it is built, its tensors."""
+
+    label: str
+    sha256: str
+    config: ModelConfig
+    state: dict[str, Tensor]
+
+
+def _find(name: str, key: str) -> _Found:
+    """The teacher that `loss.<key>` names: a run's best weights, or weights that were exported."""
+    run = load_checkpoint(Path(name))
+    if run is not None:
+        config = ModelConfig.from_dict(run["config"])
+        return _Found(
+            run["name"], weights_writing.sha256_of(run["averaged"]), config, run["averaged"]
+        )
+    try:
+        weights = hub.load(name)
+    except WeightsNotFound as error:
+        raise SettingError(
+            f"loss.{key} must name weights or a run, but got {name!r:.120}. Train the teacher "
+            f"first, give its folder, or set loss.distil=0 loss.hint=0 loss.{key}=''."
+        ) from error
+    return _Found(weights.label, weights.info.sha256, weights.config, weights.state)
 
 
 class Teacher:
@@ -40,15 +73,10 @@ class Teacher:
     cannot be found, or sees another part of the picture than the `student`.
     """
 
-    def __init__(self, name: str, student: ModelConfig, device: torch.device) -> None:
-        try:
-            weights = hub.load(name)
-        except WeightsNotFound as error:
-            raise SettingError(
-                f"loss.teacher must name weights, but got {name!r:.120}. Train and export the "
-                "teacher first, give its folder, or set loss.distil=0 loss.hint=0 loss.teacher=''."
-            ) from error
-        config = weights.config
+    def __init__(
+        self, name: str, student: ModelConfig, device: torch.device, key: str = "teacher"
+    ) -> None:
+        self.label, self.sha256, config, state = _find(name, key)
         for key in ("crop_margin", "clip_frames"):
             own, theirs = getattr(student, key), getattr(config, key)
             if own != theirs:
@@ -56,11 +84,11 @@ class Teacher:
                     f"model.{key} must be the teacher's {theirs:g}, or both do not see the same "
                     f"picture, but got {own:g}. Take the teacher's, or another teacher."
                 )
-        self.label, self.sha256, self.config = weights.label, weights.info.sha256, config
+        self.config = config
         # Drawing the weights that are then replaced must not move the student's random numbers.
         with torch.random.fork_rng(devices=[]):
             model = build(config)
-        model.load_state_dict(weights.state)
+        model.load_state_dict(state)
         self.width = model.width
         self._model = model.requires_grad_(False).eval().to(device)
         if all(p.dim() != 5 for p in model.parameters()):  # 2D convolutions are quickest so.
@@ -99,10 +127,49 @@ class Teacher:
         return Lesson(self._model.decide(maps, clips.shape[1]).logit.float(), maps)
 
 
-def teacher_of(config: FitConfig, device: torch.device) -> Teacher | None:
+class Panel:
+    """A teacher and a specialist, who answer as one.
+
+    Kinds of forgeries exclude each other, so the odds of a forgery are the sum of those of its
+    kinds: log((1 - s) exp(a) + s exp(b)) for the logits a and b and the `share` s of the
+    specialist's kind (a mixture of experts with a fixed gate: Jacobs et al., Neural Computation
+    1991). Maps lie one after the other, each place of both of length 1, for a hint to weigh them
+    alike.
+    """
+
+    def __init__(self, teacher: Teacher, specialist: Teacher, share: float) -> None:
+        self.teacher, self.specialist = teacher, specialist
+        self.label = f"{teacher.label}, and {specialist.label} for {share:g} of the forgeries"
+        both = f"{teacher.sha256} {specialist.sha256}"
+        self.sha256 = hashlib.sha256(both.encode()).hexdigest()
+        self.width = teacher.width + specialist.width
+        self._shift = math.log(1.0 - share), math.log(share)
+
+    def give(self, student: nn.Module) -> int:
+        """See Teacher: its own tensors, none of the specialist's."""
+        return self.teacher.give(student)
+
+    def __call__(self, clips: Tensor) -> Lesson:
+        """See Teacher; the finer grid of maps is brought to the coarser one."""
+        one, other = self.teacher(clips), self.specialist(clips)
+        logit = torch.logaddexp(one.logit + self._shift[0], other.logit + self._shift[1])
+        frames = [maps.flatten(0, 1) for maps in (one.maps, other.maps)]
+        height, width = (min(maps.shape[side] for maps in frames) for side in (2, 3))
+        pooled = [adaptive_avg_pool2d(maps, (height, width)) for maps in frames]
+        maps = torch.cat([normalize(maps, dim=1) for maps in pooled], dim=1)
+        return Lesson(logit, maps.reshape(*one.maps.shape[:2], *maps.shape[1:]))
+
+
+def teacher_of(config: FitConfig, device: torch.device) -> Teacher | Panel | None:
     """The teacher that the config asks for, if it asks for one."""
-    name = config.loss.teacher
-    return Teacher(name, config.model, device) if name else None
+    asked = config.loss
+    if not asked.teacher:
+        return None
+    teacher = Teacher(asked.teacher, config.model, device)
+    if not asked.specialist:
+        return teacher
+    specialist = Teacher(asked.specialist, config.model, device, "specialist")
+    return Panel(teacher, specialist, asked.specialist_share)
 
 
 def soft_loss(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:

@@ -122,6 +122,8 @@ def test_overrides_reach_their_sections() -> None:
         ("model.backbone=hf-hub:x", "backbone must be one of"),
         ("loss.distil=0.5", "loss.teacher must come with loss.distil or loss.hint above 0"),
         ("loss.teacher=default", "and they with it, but got 'default', 0 and 0"),
+        ("loss.specialist=edge", "loss.specialist must come with a loss.teacher"),
+        ("data.only=warps", "data.only must be one of"),
         ("loss.distil=2", r"loss\.distil must lie in 0\.\.1"),
         ("run=3", "--set must hold known keys only, but got .run."),
         ("run.epochs", "must be section.key=value"),
@@ -131,6 +133,11 @@ def test_overrides_reach_their_sections() -> None:
 def test_mistakes_are_named(override: str, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         config.read(CONFIGS / "mobilenetv3.yaml", [override])
+
+
+def test_what_is_left_out_cannot_be_the_only_recipe() -> None:
+    with pytest.raises(SettingError, match=r"data\.only must not be data\.left_out.*'warp'"):
+        config.read(CONFIGS / "mobilenetv3.yaml", ["data.only=warp", "data.left_out=warp"])
 
 
 def test_a_missing_config_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

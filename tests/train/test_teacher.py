@@ -20,7 +20,7 @@ from tests.train.test_fit import SETTINGS, Cut, check_same_run, cut_at, quiet
 from tests.train.test_steps import batch, settings
 from train import config, loop, steps
 from train.distributed import Here
-from train.teacher import Hint, Teacher, soft_loss
+from train.teacher import Hint, Panel, Teacher, soft_loss, teacher_of
 from train.training import Training
 
 CPU = torch.device("cpu")
@@ -185,7 +185,7 @@ def test_a_run_from_before_there_were_teachers_goes_on(tmp_path: Path) -> None:
 
 def test_a_teacher_that_cannot_teach_is_one_line(tmp_path: Path) -> None:
     student = settings().model
-    with pytest.raises(SettingError, match=r"must name weights.*Train and export the teacher"):
+    with pytest.raises(SettingError, match=r"must name weights or a run.*Train the teacher"):
         Teacher("nowhere", student, CPU)
     name = write(tmp_path / "t", crop_margin=0.1)
     with pytest.raises(SettingError, match=r"crop_margin must be the teacher's 0\.1.*got 0\.3"):
@@ -222,3 +222,48 @@ def test_who_begins_with_a_teacher_has_one_of_its_kind(tmp_path: Path) -> None:
     )
     with pytest.raises(SettingError, match=r"run\.from_teacher must find tensors of the student"):
         loop.fit(fit, data, tmp_path / "other", quiet)
+
+
+def test_a_specialist_adds_its_odds_and_its_features(tmp_path: Path) -> None:
+    name, other = write(tmp_path / "t"), write(tmp_path / "s", seed=1)
+    loss = {"teacher": name, "specialist": other, "specialist_share": 0.25, "distil": 1.0}
+    student = settings(loss=loss)
+    panel = teacher_of(student, CPU)
+    assert isinstance(panel, Panel)
+    clips = steps.normalise(batch().clips, student.model)
+    one, two = (Teacher(n, student.model, CPU)(clips) for n in (name, other))
+    odds = 0.75 * one.logit.exp() + 0.25 * two.logit.exp()
+    lesson = panel(clips)
+    torch.testing.assert_close(lesson.logit, odds.log(), rtol=1e-4, atol=1e-5)
+    assert lesson.maps.shape[2] == panel.width == 2 * one.maps.shape[2]
+    half = panel.width // 2
+    for part, maps in ((lesson.maps[:, :, :half], one.maps), (lesson.maps[:, :, half:], two.maps)):
+        torch.testing.assert_close(part, nn.functional.normalize(maps, dim=2))
+    assert panel.sha256 not in (panel.teacher.sha256, panel.specialist.sha256)
+    assert panel.sha256 != teacher_of(settings(loss=loss | {"specialist": name}), CPU).sha256
+
+
+def test_a_run_teaches_as_its_weights_do(tmp_path: Path) -> None:
+    data = crops_data(tmp_path / "data")
+    done = loop.fit(config.from_dict(SETTINGS), data, tmp_path / "run", quiet)
+    hub.save(
+        tmp_path / "w",
+        config=done.model.config,
+        state=done.model.state_dict(),
+        heat_scale=1.0,
+        card="",
+    )
+    student = settings(model={"crop_margin": 0.0}).model
+    run, weights = (Teacher(str(tmp_path / name), student, CPU) for name in ("run", "w"))
+    assert run.sha256 == weights.sha256
+    clips = steps.normalise(batch().clips, student)
+    assert torch.equal(run(clips).logit, weights(clips).logit)
+
+
+def test_a_specialist_that_cannot_be_is_one_line(tmp_path: Path) -> None:
+    name = write(tmp_path / "t")
+    with pytest.raises(SettingError, match=r"loss\.specialist must come with a loss\.teacher"):
+        settings(loss={"specialist": name})
+    wanted = settings(loss={"teacher": name, "distil": 1.0, "specialist": "nowhere"})
+    with pytest.raises(SettingError, match=r"loss\.specialist must name weights or a run"):
+        teacher_of(wanted, CPU)
