@@ -27,7 +27,7 @@ __all__ = ["Slice", "Trained", "results", "uncalibrated", "write"]
 @dataclass(frozen=True)
 class Slice:
     """The validation videos of one kind: their number, AUC and false-positive rate; the latter two
-    None where a class is missing."""
+    None where there are too few of a class."""
 
     name: str
     videos: int
@@ -136,8 +136,8 @@ def _slices(tables: Mapping[str, Sequence[Slice]], clips: str) -> str:
             (
                 part.name,
                 str(part.videos),
-                "one class only" if part.auc is None else f"{part.auc:.3f}",
-                "no real ones"
+                "too few of a class" if part.auc is None else f"{part.auc:.3f}",
+                "too few untouched ones"
                 if part.false_positive_rate is None
                 else f"{part.false_positive_rate:.3f}",
             )

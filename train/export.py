@@ -34,6 +34,8 @@ __all__ = ["calibrate", "export", "export_checkpoint", "heat_scale"]
 SCALE_CROPS = 600
 # In logits: less would paint noise.
 LEAST_SCALE = 0.1
+# Videos of a class in a slice of the card, or the slice has no number: two clips have an AUC too.
+TOLD_FROM = 10
 
 
 def _look(
@@ -97,9 +99,13 @@ def _slices(scored: Sequence[ScoredVideo], fitted: Calibration) -> dict[str, lis
     """The card's tables: by forgery, compression, size of the face, data set."""
     out = defaultdict(list)
     for part in evaluate.evaluate(scored, calibration=fitted, resamples=2).slices:
-        found = [part.level.measures.get(name) for name in ("auc", "fpr@threshold")]
-        value, share = (None if measure is None else measure.value for measure in found)
-        out[part.kind].append(card.Slice(part.name, part.level.n, value, share))
+        level = part.level
+        enough = level.real >= TOLD_FROM, min(level.real, level.fake) >= TOLD_FROM
+        share, value = (
+            level.measures[name].value if known else None
+            for name, known in zip(("fpr@threshold", "auc"), enough, strict=True)
+        )
+        out[part.kind].append(card.Slice(part.name, level.n, value, share))
     return dict(out)
 
 

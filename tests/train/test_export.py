@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from dfexplain.golden import golden_crops
 from dfexplain.release_checks import check
 from tests import small_weights as small
 from tests.train.crops import crops_data, draw, rows, video
+from tests.train.crops_table import made_scores
 from tests.train.faces import portraits
-from train import config, export, loop, made_clips
+from train import card, config, export, loop, made_clips
 from train.__main__ import main
 from train.datasets import CropsData
 from train.detecting import FileTask, Task, detect
@@ -285,3 +287,32 @@ def test_portraits_give_crops_and_words() -> None:
     subject = material.subject()
     assert subject.licence == "apache-2.0"
     assert ("public domain", str(2 * len(people))) in subject.terms
+
+
+@pytest.mark.parametrize(("real", "fake"), [(9, 9), (10, 9), (9, 10), (10, 10)])
+def test_a_slice_of_a_few_clips_has_no_number(real: int, fake: int) -> None:
+    """Two clips have an AUC too, of 0 or 1."""
+    scored = made_scores()
+    left = {0: real, 1: fake}
+    for i, one in enumerate(scored):
+        label = one.record.label
+        assert label is not None
+        left[label] -= 1
+        name = "few" if left[label] >= 0 else "many"
+        scored[i] = replace(one, record=replace(one.record, dataset=name))
+    tables = export._slices(scored, small.calibration())
+    few, many = tables["dataset"]
+    assert (few.name, few.videos, many.name, many.videos) == (
+        "few",
+        real + fake,
+        "many",
+        80 - few.videos,
+    )
+    assert (few.auc is not None, few.false_positive_rate is not None) == (
+        real == fake == 10,
+        real == 10,
+    )
+    assert many.auc is not None
+    assert many.false_positive_rate is not None
+    card_text = card._slices({"data set": [few, many]}, "clips")
+    assert ("too few of a class" in card_text) == (few.auc is None)
