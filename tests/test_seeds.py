@@ -95,7 +95,7 @@ def test_a_true_counterpart_passes(token: str) -> None:
         ("scripts/make_examples.py --nothing", "does not know --nothing"),
         ("default.yaml: loss.label_smoothing = 0.05", "is 0.02"),
         ("default.yaml: loss.smoothing = 0.02", "is no setting"),
-        ("default.yaml: run.pretrained = 1", "is True"),
+        ("first.yaml: run.pretrained = 1", "is True"),
         ("sbi_lite9.yaml: loss.label_smoothing = 0.04", "must be a file"),
         ("torch==2.2.2", "is 2.11.0"),
         ("albumentations==1.4.0", "is not there"),

@@ -14,13 +14,9 @@ from train.config import FitConfig
 __all__ = ["check_same_run", "load_checkpoint", "save_checkpoint"]
 
 FOLDER = "checkpoints"
-# What may differ between a run and its continuation: it does not decide the weights. A teacher may
-# lie elsewhere: its sha256 is compared.
-_MACHINE = {
-    "data": ("workers",),
-    "run": ("device", "checkpoint_minutes", "log_interval"),
-    "loss": ("teacher", "specialist"),
-}
+# What may differ between a run and its continuation besides: first weights have been taken, and a
+# teacher may lie elsewhere, for its sha256 is compared.
+_PLACES = ("run.init", "loss.teacher", "loss.specialist")
 
 
 def _path(run_dir: Path, name: str) -> Path:
@@ -50,13 +46,13 @@ def save_checkpoint(run_dir: Path, name: str, state: dict[str, Any]) -> None:
 
 
 def _decisive(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings as `section.key`, less those of the machine."""
+    """The settings as `section.key` that decide the weights."""
     flat = {"name": settings["name"]}
     for section, keys in settings.items():
         if section not in ("name", "logging"):
-            skip = _MACHINE.get(section, ())
-            flat |= {f"{section}.{key}": v for key, v in keys.items() if key not in skip}
-    return flat
+            flat |= {f"{section}.{key}": v for key, v in keys.items()}
+    skip = {*configs.OF_THE_MACHINE, *_PLACES}
+    return {key: v for key, v in flat.items() if key not in skip}
 
 
 def check_same_run(

@@ -16,6 +16,7 @@ from train.forgeries import RECIPES
 from train.sections import Section, choice, number
 
 __all__ = [
+    "OF_THE_MACHINE",
     "Augmentation",
     "Data",
     "FitConfig",
@@ -30,6 +31,10 @@ __all__ = [
     "value",
     "write",
 ]
+
+
+# Settings of where and how a run is computed: they do not decide the weights.
+OF_THE_MACHINE = ("data.workers", "run.device", "run.checkpoint_minutes", "run.log_interval")
 
 
 @dataclass(frozen=True)
@@ -131,11 +136,12 @@ class Loss(Section):
     `pos_weight` weighs fakes, `bce` only; `auto` is real over fake training samples. `mask` weighs
     the auxiliary task of saying which cells are forged (portraits only).
 
-    `teacher` is a weights folder or name, or a run, to learn from (empty: none). `specialist` is
-    another beside it, for one kind of forgeries, which is `specialist_share` of them. `distil` is
-    the share of the loss that takes the teacher's answer, softened by `temperature`, for the label
-    (Hinton et al. 2015). `hint` weighs the wish to have its features (Romero et al., FitNets,
-    ICLR 2015).
+    `teacher` is a weights folder or name, a run or a config, to learn from (empty: none).
+    `specialist` is another beside it, for one kind of forgeries, which is `specialist_share` of
+    them. With `mirror` they see half of the batches mirrored, so that what is learnt is their mean
+    over both ways to look. `distil` is the share of the loss that takes the teacher's answer,
+    softened by `temperature`, for the label (Hinton et al. 2015). `hint` weighs the wish to have
+    its features (Romero et al., FitNets, ICLR 2015).
     """
 
     kind: str = choice("cross_entropy", "bce")
@@ -145,6 +151,7 @@ class Loss(Section):
     teacher: str = ""
     specialist: str = ""
     specialist_share: float = number(0.2, 0.001, 0.999)
+    mirror: bool = False
     distil: float = number(0.0, 0.0, 1.0)
     temperature: float = number(1.0, 0.1, 100.0)
     hint: float = number(0.0, 0.0, 100.0)
@@ -173,6 +180,7 @@ class Loss(Section):
 class Run(Section):
     """How long, on what, and what is kept.
 
+    `init` is a run, a weights folder or a config (`train.before`) whose weights come first.
     `precision`: `auto` is bf16 or fp16 on CUDA and fp32 on a CPU. `pretrained` starts from ImageNet
     weights where they are at hand, `from_teacher` from those of the teacher's tensors that have the
     same names and shapes. The epoch with the best `select` is kept as best.pt; after
@@ -185,6 +193,7 @@ class Run(Section):
     seed: int = number(42, 0, 2**31)
     device: str = choice("auto", "cpu", "cuda")
     precision: str = choice("auto", "fp32", "bf16", "fp16")
+    init: str = ""
     pretrained: bool = True
     from_teacher: bool = False
     select: str = choice("val_auc", "val_loss", "val_acc")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,13 @@ def fit(
     say: Say = print,
     *,
     init: Path | None = None,
+    before: Mapping[str, Path] | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
 ) -> FitResult:
     """Train until `run.epochs` or until patience is over, resuming from `run_dir`.
 
     `init` is another run, whose best weights are the start of this one, or a weights folder.
+    `before` says in which runs lies what configs have left that are named as teachers.
     `on_epoch` gets each row of the history once its checkpoints are written; what it raises ends
     the run.
 
@@ -62,7 +64,7 @@ def fit(
     with distributed.group(config.run.device) as here:
         aloud: Say = say if here.first else lambda _: None
         training, validation = data.training(config), data.validation(config)
-        this = Training(config, training, here, data.digest())
+        this = Training(config, training, here, data.digest(), before)
         if not this.resume(run_dir, aloud):
             this.start(init, aloud)
         if here.first:

@@ -16,7 +16,7 @@ from dfexplain.errors import SettingError
 from dfexplain.models import FrameModel, ModelConfig, VideoModel
 from train.batches import Batch, Row
 from train.config import FitConfig
-from train.teacher import Hint, Panel, Teacher, soft_loss
+from train.teacher import Hint, Lesson, Panel, Teacher, soft_loss
 
 __all__ = [
     "Learner",
@@ -142,7 +142,8 @@ class Learner(nn.Module):
         whole = loss
         if self.teacher is not None:
             # It sees what the student sees, mixed clips too (Beyer et al., CVPR 2022, sec. 3.1).
-            asked, taught = self.config.loss, self.teacher(clips)
+            asked = self.config.loss
+            taught = self._taught(clips, mirrored=asked.mirror and rng.random() < 0.5)
             soft = soft_loss(logits, taught.logit, asked.temperature)
             whole = (1.0 - asked.distil) * loss + asked.distil * soft
             if self.hint is not None:
@@ -155,6 +156,15 @@ class Learner(nn.Module):
             cells = adaptive_avg_pool2d(cells, where.shape[1:])
         mask_loss = binary_cross_entropy_with_logits(where, cells)
         return StepLoss(whole + self.config.loss.mask * mask_loss, loss, mask_loss, correct)
+
+    def _taught(self, clips: Tensor, *, mirrored: bool) -> Lesson:
+        """What the teacher says of normalised clips, or of their mirror images: maps lie as the
+        student's do either way."""
+        assert self.teacher is not None
+        if not mirrored:
+            return self.teacher(clips)
+        taught = self.teacher(clips.flip(-1))
+        return Lesson(taught.logit, taught.maps.flip(-1))
 
 
 def channels_last(learner: Learner) -> Learner:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,15 +161,20 @@ class Panel:
         return Lesson(logit, maps.reshape(*one.maps.shape[:2], *maps.shape[1:]))
 
 
-def teacher_of(config: FitConfig, device: torch.device) -> Teacher | Panel | None:
-    """The teacher that the config asks for, if it asks for one."""
-    asked = config.loss
+def teacher_of(
+    config: FitConfig, device: torch.device, before: Mapping[str, Path] | None = None
+) -> Teacher | Panel | None:
+    """The teacher that the config asks for, if it asks for one; `before` says in which run lies
+    what a config of that name has left."""
+    asked, found = config.loss, before or {}
     if not asked.teacher:
         return None
-    teacher = Teacher(asked.teacher, config.model, device)
-    if not asked.specialist:
+    teacher, specialist = (
+        Teacher(str(found.get(name, name)), config.model, device, key) if name else None
+        for key, name in (("teacher", asked.teacher), ("specialist", asked.specialist))
+    )
+    if teacher is None or specialist is None:
         return teacher
-    specialist = Teacher(asked.specialist, config.model, device, "specialist")
     return Panel(teacher, specialist, asked.specialist_share)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,14 @@ class Training:
     """A run between two moments: weights, optimiser, averages, and the place it has come to."""
 
     def __init__(
-        self, config: FitConfig, data: Samples, here: distributed.Here, data_digest: str
+        self,
+        config: FitConfig,
+        data: Samples,
+        here: distributed.Here,
+        data_digest: str,
+        before: Mapping[str, Path] | None = None,
     ) -> None:
-        self.teacher = teacher_of(config, here.device)
+        self.teacher = teacher_of(config, here.device, before)
         torch.manual_seed(config.run.seed)
         self.config, self.data, self.here = config, data, here
         self.data_digest = data_digest
@@ -215,9 +220,7 @@ def _take_over(model: VideoModel, init: Path) -> None:
     elif (init / weights_folder.CONFIG).is_file():
         state = weights_folder.read(init).state
     else:
-        raise SettingError(
-            f"--init must hold a checkpoint or weights, but got '{init}'. Run fit first."
-        )
+        raise SettingError(f"--init or run.init must hold weights, but got '{init}'. Fit it first.")
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

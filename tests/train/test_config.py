@@ -53,7 +53,10 @@ def test_each_config_fits_two_steps(path: Path, tmp_path: Path) -> None:
         small = replace(settings.model, stages=0)
         state = build(small).state_dict()
         hub.save(tmp_path / "teacher", config=small, state=state, heat_scale=1.0, card="")
-        settings = replace(settings, loss=replace(settings.loss, teacher=str(tmp_path / "teacher")))
+        loss = replace(settings.loss, teacher=str(tmp_path / "teacher"))
+        if loss.specialist:
+            loss = replace(loss, specialist=loss.teacher)
+        settings = replace(settings, loss=loss)
     people = [*portraits(), portraits()[0]]
     data: loop.TrainingData = loop.PortraitsData(people, people)
     if not settings.loss.mask:

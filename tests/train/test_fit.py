@@ -199,7 +199,7 @@ def test_another_run_is_the_start(tmp_path: Path) -> None:
     second = loop.fit(still, data, tmp_path / "second", quiet, init=tmp_path / "first")
     for one, other in zip(first.model.parameters(), second.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-8)
-    with pytest.raises(SettingError, match="--init must hold a checkpoint"):
+    with pytest.raises(SettingError, match=r"--init or run\.init must hold weights"):
         loop.fit(FIT, data, tmp_path / "third", quiet, init=tmp_path / "none")
     frame = replace(FIT, model=replace(FIT.model, architecture="frame"))
     with pytest.raises(SettingError, match="--init must hold a tf_efficientnet_lite0"):

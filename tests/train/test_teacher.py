@@ -243,6 +243,30 @@ def test_a_specialist_adds_its_odds_and_its_features(tmp_path: Path) -> None:
     assert panel.sha256 != teacher_of(settings(loss=loss | {"specialist": name}), CPU).sha256
 
 
+def test_half_of_the_batches_are_looked_at_in_a_mirror(tmp_path: Path) -> None:
+    loss = {"kind": "bce", "teacher": write(tmp_path / "t"), "distil": 1.0, "hint": 1.0}
+    wanted = settings(loss=loss | {"mirror": True})
+    teacher = Teacher(str(tmp_path / "t"), wanted.model, CPU)
+    torch.manual_seed(0)
+    one = steps.Learner(build(wanted.model), wanted, 1.0, teacher).eval()
+    assert one.hint is not None
+    one.requires_grad_(False)
+    clips = steps.normalise(batch().clips, wanted.model)
+    maps = one.model.encode(clips)
+    logits = one.model.decide(maps, 1).logit
+    straight, mirrored = teacher(clips), teacher(clips.flip(-1))
+    expected = [
+        soft_loss(logits, straight.logit, 1.0) + one.hint(maps, straight.maps),
+        # What lies on the left of the mirror image lies on the right of what the student sees.
+        soft_loss(logits, mirrored.logit, 1.0) + one.hint(maps, mirrored.maps.flip(-1)),
+    ]
+    assert abs(float(expected[0] - expected[1])) > 1e-4
+    seen = [float(one(batch(), np.random.default_rng(seed)).whole) for seed in range(20)]
+    ways = [[way for way in (0, 1) if loss == pytest.approx(float(expected[way]))] for loss in seen]
+    assert [len(way) for way in ways] == [1] * 20
+    assert 5 <= sum(way[0] for way in ways) <= 15
+
+
 def test_a_run_teaches_as_its_weights_do(tmp_path: Path) -> None:
     data = crops_data(tmp_path / "data")
     done = loop.fit(config.from_dict(SETTINGS), data, tmp_path / "run", quiet)

@@ -21,7 +21,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument(
-        "--init", type=Path, help="run or weights folder whose weights are the start of this one"
+        "--init",
+        type=Path,
+        help="run or weights folder whose weights are the start of this one [run.init]",
     )
     data_arguments(parser)
 
@@ -73,8 +75,12 @@ def training_data(args: argparse.Namespace, settings: FitConfig) -> TrainingData
 
 def run(args: argparse.Namespace) -> None:
     """Fit, or resume."""
-    from train import config, loop
+    from train.before import fit_all
 
-    settings = config.read(args.config, args.set)
-    data = training_data(args, settings)
-    loop.fit(settings, data, args.run, say=lambda line: print(line, flush=True), init=args.init)
+    def data(settings: FitConfig) -> TrainingData:
+        return training_data(args, settings)
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    fit_all(args.config, args.set, data, args.run, say, init=args.init)

@@ -42,6 +42,11 @@ def run(args: argparse.Namespace) -> None:
             "data.left_out must be empty here, where each recipe is left out in turn, but got "
             f"{settings.data.left_out!r}."
         )
+    if settings.run.init:
+        raise SettingError(
+            "run.init must be empty here, for what comes before has seen every recipe, but got "
+            f"{settings.run.init!r:.40}. Set run.init=."
+        )
     if settings.loss.teacher:
         raise SettingError(
             "loss.teacher must be empty here, for a teacher has seen every recipe, but got "
