@@ -209,9 +209,14 @@ def test_calibration_and_weights(browser: sync_api.Browser, address: str) -> Non
         found = REPORTS["two_faces"]().calibration
         assert found is not None
         assert str(found.reliability.count[0]) in table.inner_text().split()
-        measured = page.inner_text("#calibration-evaluation")
-        assert "Made fakes by recipe" in measured
-        assert "0.960 to 0.980; n 400; chance 0.5" in measured
+        folds = page.locator("#calibration-evaluation details")
+        opened = [fold.get_attribute("open") is not None for fold in folds.all()]
+        assert opened == [True] + [False] * (folds.count() - 1)
+        measured = folds.first
+        assert "Made fakes by recipe" in measured.inner_text()
+        assert "0.960 to 0.980; n 400; chance 0.5" in measured.inner_text()
+        measured.locator("summary").press("Enter")
+        assert "0.960 to 0.980" not in measured.inner_text()
         page.get_by_role("tab", name=words.TAB_WEIGHTS).click()
         assert "Drawn weights" in page.inner_text("#weights-card")
         page.get_by_label(words.WEIGHTS_FIELD, exact=False).first.fill("nowhere")

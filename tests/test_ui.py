@@ -225,7 +225,8 @@ def test_calibration_tab_shows_every_table_of_the_evaluation() -> None:
     assert f'<p class="hint">{loaded.evaluation.measured_on}</p>' in shown
     assert words.EVALUATION_HELP in shown
     for table in loaded.evaluation.tables:
-        assert f'<h3>{table.title}</h3><p class="hint">{table.note}</p>' in shown
+        head = f'<summary>{table.title}</summary><p class="hint">{table.note}</p>'
+        assert head in shown
         for column in table.columns:
             assert f'<th scope="col">{column}</th>' in shown
     auc = "0.971 <small>0.960 to 0.980; n 400; chance 0.5</small>"

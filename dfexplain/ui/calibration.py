@@ -102,6 +102,8 @@ def _evaluation(weights: Weights) -> str:
         because = weights.unevaluated_because
         return words.note(f"{words.NO_EVALUATION}{f': {because}' if because else ''}.")
     on = words.note(measured.measured_on)
-    parts = "".join(tables.drawn(table) for table in measured.tables)
+    parts = "".join(
+        tables.folded(table, opened=number == 0) for number, table in enumerate(measured.tables)
+    )
     head = f"<h2>{words.EVALUATION}</h2>{on}{words.note(words.EVALUATION_HELP)}"
     return f'<div class="measured">{head}{parts}</div>'

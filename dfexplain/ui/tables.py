@@ -8,13 +8,21 @@ from dfexplain import evaluation
 from dfexplain.structures import Cell, EvaluationTable
 from dfexplain.ui import words
 
-__all__ = ["beside_figure", "drawn"]
+__all__ = ["beside_figure", "drawn", "folded"]
 
 
 def drawn(table: EvaluationTable) -> str:
     """Title, note and rows. It looks right within an element of class `measured`."""
     title = f"<h3>{html.escape(table.title)}</h3>"
     return f"<section>{title}{words.note(table.note)}{_body(table)}</section>"
+
+
+def folded(table: EvaluationTable, *, opened: bool) -> str:
+    """As `drawn`, under its title: one of many tables, of which a reader wants a few."""
+    return (
+        f'<details class="fold"{" open" if opened else ""}><summary>{html.escape(table.title)}'
+        f"</summary>{words.note(table.note)}{_body(table)}</details>"
+    )
 
 
 def beside_figure(table: EvaluationTable) -> str:
