@@ -25,6 +25,7 @@ __all__ = [
     "heatmaps_to_dict",
     "in_words",
     "lines",
+    "own_tables",
     "section_of",
     "to_dict",
     "value_words",
@@ -239,14 +240,22 @@ def _markdown(table: EvaluationTable) -> str:
     return f"### {_escaped(table.title)}\n\n{_escaped(table.note)}\n\n{lines}\n"
 
 
+def own_tables(
+    evaluation: Evaluation | None, heatmaps: HeatmapRecord | None
+) -> tuple[EvaluationTable, ...]:
+    """The evaluation's tables; the pointing game is left to `heatmaps`, where that is known."""
+    tables = () if evaluation is None else evaluation.tables
+    if heatmaps is None:
+        return tables
+    return tuple(table for table in tables if table.key != POINTING)
+
+
 def card_section(evaluation: Evaluation | None, heatmaps: HeatmapRecord | None = None) -> str:
     """The part of a model card from CARD_START to CARD_END: every table, or that there is none.
 
     Where `heatmaps` is known, its tables stand for the evaluation's own of the pointing game.
     """
-    tables = () if evaluation is None else evaluation.tables
-    if heatmaps is not None:
-        tables = tuple(table for table in tables if table.key != POINTING)
+    tables = own_tables(evaluation, heatmaps)
     if evaluation is None:
         said = "Nothing was recorded: `python -m train evaluate --record` measures it.\n"
     else:

@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from dfexplain import plots
+from dfexplain import hub, plots
 from dfexplain.errors import NotAVideo, WeightsNotFound
 from dfexplain.structures import Evaluation, EvaluationTable, Progress
 from dfexplain.ui import calibration, timeline, verdict, viewer, weights, words
@@ -246,6 +246,25 @@ def test_text_of_an_evaluation_cannot_become_markup() -> None:
     shown = str(calibration.shown(replace(drawn_weights(), evaluation=measured))[3])
     assert "<script" not in shown
     assert 'data-label="&quot;&gt;' in shown
+
+
+def test_the_card_leaves_what_was_measured_to_the_calibration_tab() -> None:
+    loaded = hub.load("default")
+    assert loaded.evaluation is not None
+    assert loaded.heatmaps is not None
+    card = weights.shown(loaded)[2]
+    assert isinstance(card, str)
+    assert words.EVALUATION_ELSEWHERE in card
+    assert "What it cannot see" in card
+    shown = str(calibration.shown(loaded)[3])
+    tables = [*loaded.evaluation.tables, *loaded.heatmaps.tables]
+    for title in dict.fromkeys(table.title for table in tables):
+        assert shown.count(f"<summary>{html.escape(title)}</summary>") == 1
+        assert f"### {title}" in loaded.card
+        assert f"### {title}" not in card
+    # Weights without these tables keep their card whole.
+    alone = replace(loaded, evaluation=None)
+    assert "### Robustness" in str(weights.shown(alone)[2])
 
 
 def test_weights_tab_names_the_weights_and_says_why_not() -> None:

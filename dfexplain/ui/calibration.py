@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from dfexplain import plots
+from dfexplain import evaluation, plots
 from dfexplain.hub import Weights
 from dfexplain.report import worth as told
 from dfexplain.structures import Calibration
@@ -102,8 +102,9 @@ def _evaluation(weights: Weights) -> str:
         because = weights.unevaluated_because
         return words.note(f"{words.NO_EVALUATION}{f': {because}' if because else ''}.")
     on = words.note(measured.measured_on)
-    parts = "".join(
-        tables.folded(table, opened=number == 0) for number, table in enumerate(measured.tables)
-    )
+    found = list(evaluation.own_tables(measured, weights.heatmaps))
+    if weights.heatmaps is not None:
+        found += weights.heatmaps.tables
+    parts = "".join(tables.folded(table, opened=number == 0) for number, table in enumerate(found))
     head = f"<h2>{words.EVALUATION}</h2>{on}{words.note(words.EVALUATION_HELP)}"
     return f'<div class="measured">{head}{parts}</div>'

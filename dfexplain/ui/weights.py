@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from dfexplain import evaluation
 from dfexplain.errors import DfExplainError
 from dfexplain.hub import Weights
 from dfexplain.ui import hosting, words
@@ -62,7 +63,7 @@ def shown(weights: Weights) -> list[object]:
     ]
     facts = "".join(f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in rows)
     status = f"<p>{words.LOADED}: {html.escape(info.name)}</p>"
-    return [status, f'<dl class="facts">{facts}</dl>', _without_front_matter(weights.card)]
+    return [status, f'<dl class="facts">{facts}</dl>', _card(weights)]
 
 
 def failed(error: DfExplainError, kept: bool) -> list[object]:
@@ -83,8 +84,13 @@ def line(weights: Weights | None) -> str:
     return f'<p class="weights-line">{html.escape(text)}</p>'
 
 
-def _without_front_matter(card: str) -> str:
-    """A model card without the YAML block that the Hub reads."""
+def _card(weights: Weights) -> str:
+    """The model card without the YAML block that the Hub reads, and without what was measured where
+    the calibration tab has it: that is three quarters of a card."""
+    card = weights.card
     if card.startswith("---\n") and "\n---\n" in card[4:]:
-        return card.split("\n---\n", 1)[1].lstrip()
-    return card
+        card = card.split("\n---\n", 1)[1].lstrip()
+    measured = evaluation.section_of(card)
+    if measured is None or weights.evaluation is None:
+        return card
+    return card.replace(measured, f"## {words.EVALUATION}\n\n{words.EVALUATION_ELSEWHERE}")

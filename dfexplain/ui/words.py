@@ -164,6 +164,7 @@ EVALUATION = "What was measured"
 EVALUATION_HELP = (
     "Under each number: its 95 % interval, the number n of samples, and what chance would reach."
 )
+EVALUATION_ELSEWHERE = f"The tables are in the {TAB_CALIBRATION} tab."
 NO_EVALUATION = "No evaluation is recorded"
 
 CALIBRATED, UNCALIBRATED = "calibrated", "not calibrated"
