@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dfexplain import hub
+from dfexplain.report.words import NO_BETTER
 from dfexplain.ui import words
 from tests.pages import ROOT, served
 from tests.visits import DESK, PHONE, Visit, chromium, shown_time_s, sync_api
@@ -44,6 +45,7 @@ def test_the_program_as_it_ships(browser: sync_api.Browser, shipped: str) -> Non
         visit.video_at(shown_time_s(visit.caption()))
         origin = visit.page.locator("#origin")
         sync_api.expect(origin).to_contain_text("provenance information", timeout=SLOW_MACHINE_MS)
+        _seek_colour(visit)
         _cover_the_mouth(visit)
         visit.goes_quiet()
         before = visit.pictures()
@@ -60,6 +62,21 @@ def test_the_program_as_it_ships(browser: sync_api.Browser, shipped: str) -> Non
         _picture(visit, "calibration")
         assert visit.strangers() == []
         assert visit.complaints == []
+
+
+def _seek_colour(visit: Visit) -> None:
+    """Go from flagged frame to flagged frame until one whose map beats chance: there is one."""
+    evidence = visit.page.locator("#evidence")
+    for _ in range(12):
+        sync_api.expect(evidence).to_contain_text(words.BEATS, timeout=SLOW_MACHINE_MS)
+        visit.goes_quiet()
+        if NO_BETTER not in evidence.inner_text():
+            return
+        before = visit.caption()
+        visit.button(words.PREVIOUS).first.click()
+        caption = visit.page.locator("#caption b")
+        sync_api.expect(caption).not_to_have_text(before, timeout=SLOW_MACHINE_MS)
+    raise AssertionError("no map of a flagged frame beats chance")
 
 
 def _cover_the_mouth(visit: Visit) -> None:
@@ -95,8 +112,7 @@ def test_pictures(
         visit.button("two people").click()
         visit.wait_caption("face [AB]")
         visit.video_at(shown_time_s(visit.caption()))
-        evidence = visit.page.locator("#evidence")
-        sync_api.expect(evidence).to_contain_text("map against", timeout=SLOW_MACHINE_MS)
+        _seek_colour(visit)
         visit.goes_quiet()
         assert visit.fits()
         _picture(visit, name)
