@@ -127,6 +127,7 @@ def test_without_terms_the_card_has_a_gap_and_stays_here(
     command: Callable[..., int], tmp_path: Path
 ) -> None:
     assert command(tmp_path / "mine") == 0
+    assert not (tmp_path / "mine_formats").exists()
     with pytest.raises(PushRefused, match="no empty cell, but got the row 'made"):
         check(tmp_path / "mine")
 

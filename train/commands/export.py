@@ -143,7 +143,8 @@ def run(args: argparse.Namespace) -> None:
             workers=args.workers,
             say=lambda line: print(line, flush=True),
         )
-    _write_formats(weights, kinds, args.out)
+    if kinds:
+        _write_formats(weights, kinds, args.out)
     print(f"{args.out}: {weights.info.sha256}")
     measured = weights.calibration
     if measured is None:
