@@ -64,6 +64,7 @@ def test_several_portraits_move_and_are_the_same_each_time() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)  # on a slow machine; the usual limit is for tests of one thing
 def test_no_benchmark_falls_below_its_ratio(tmp_path: Path) -> None:
     """About fifteen minutes on two idle cores."""
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > 2 * (os.cpu_count() or 1):

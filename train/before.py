@@ -21,9 +21,11 @@ FOLDER = "before"
 Say = Callable[[str], None]
 
 
-def _named(settings: FitConfig) -> dict[str, None]:
-    """The configs that `settings` name, each once, in the order in which they are wanted."""
-    asked = (settings.run.init, settings.loss.teacher, settings.loss.specialist)
+def _named(settings: FitConfig, *, begun: bool) -> dict[str, None]:
+    """The configs that `settings` name, each once, in the order in which they are wanted; `begun`
+    where something else takes the place of `run.init`."""
+    init = "" if begun else settings.run.init
+    asked = (init, settings.loss.teacher, settings.loss.specialist)
     return dict.fromkeys(name for name in asked if name.endswith(".yaml"))
 
 
@@ -54,15 +56,13 @@ def fit_all(
             )
         settings = configs.read(path, list(overrides))
         begin = init if own == run_dir else None
-        for name in _named(settings):
-            if name in done or (begin is not None and name == settings.run.init):
+        for name in _named(settings, begun=begin is not None):
+            if name in done:
                 continue
             folder = run_dir / FOLDER / Path(name).stem
             say(f"before {path.name}: {name}, in {folder.name}")
             fitted(path.parent / name, everywhere, folder, (*way, path.name))
             done[name] = folder
-        if begin is None and settings.run.init:
-            begin = done.get(settings.run.init, Path(settings.run.init))
         return fit(settings, data(settings), own, say, init=begin, before=done)
 
     return fitted(path, overrides, run_dir, ())

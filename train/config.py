@@ -299,8 +299,8 @@ def read(path: Path, overrides: list[str] | None = None) -> FitConfig:
 
 
 def value(text: str) -> Any:
-    """What `text` stands for after `key=`: YAML, and 1e-4 is a number too."""
-    read: Any = yaml.safe_load(text)
+    """What `text` stands for after `key=`: YAML, but 1e-4 is a number and nothing an empty word."""
+    read: Any = yaml.safe_load(text) if text.strip() else ""
     if isinstance(read, str):
         with contextlib.suppress(ValueError):
             return float(read)

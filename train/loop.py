@@ -51,8 +51,9 @@ def fit(
 ) -> FitResult:
     """Train until `run.epochs` or until patience is over, resuming from `run_dir`.
 
-    `init` is another run, whose best weights are the start of this one, or a weights folder.
-    `before` says in which runs lies what configs have left that are named as teachers.
+    `init` is another run, whose best weights are the start of this one, or a weights folder; it
+    takes the place of `run.init`. `before` says in which run lies what a config has left that
+    `run.init`, `loss.teacher` or `loss.specialist` names.
     `on_epoch` gets each row of the history once its checkpoints are written; what it raises ends
     the run.
 
@@ -66,6 +67,9 @@ def fit(
         training, validation = data.training(config), data.validation(config)
         this = Training(config, training, here, data.digest(), before)
         if not this.resume(run_dir, aloud):
+            named = config.run.init
+            if init is None and named:
+                init = (before or {}).get(named, Path(named))
             this.start(init, aloud)
         if here.first:
             configs.write(run_dir / "config.yaml", config)

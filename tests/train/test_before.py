@@ -59,10 +59,12 @@ def test_each_is_fitted_once_and_in_order(chain: Path, data: CropsData, tmp_path
     own = {p.stem: config.read(p) for p in chain.parent.glob("*.yaml")}
     one, two = (tmp_path / "hand" / name for name in ("one", "two"))
     loop.fit(own["one"], data, one, quiet)
+    with pytest.raises(SettingError, match=r"run\.init must hold weights, but got 'one\.yaml'"):
+        loop.fit(own["two"], data, two, quiet)
     loop.fit(own["two"], data, two, quiet, init=one)
     settings = config.read(chain, ["optimiser.lr=2e-3"])
     found = {"one.yaml": one, "two.yaml": two}
-    hand = loop.fit(settings, data, tmp_path / "hand" / "three", quiet, init=one, before=found)
+    hand = loop.fit(settings, data, tmp_path / "hand" / "three", quiet, before=found)
     for folder, state in (
         ("before/one", best(one)["averaged"]),
         ("before/two", best(two)["averaged"]),
@@ -89,6 +91,12 @@ def test_an_option_takes_the_place_of_what_would_begin(
     fit_all(two, [], lambda _: data, tmp_path / "run", lines.append, init=given.run_dir)
     assert not (tmp_path / "run" / "before").exists()
     assert not [line for line in lines if line.startswith("before")]
+    # What it is still wanted for as a teacher comes before all the same.
+    fit_all(chain, [], lambda _: data, tmp_path / "other", lines.append, init=given.run_dir)
+    assert [line for line in lines if line.startswith("before")] == [
+        "before three.yaml: one.yaml, in one",
+        "before three.yaml: two.yaml, in two",
+    ]
 
 
 def test_what_comes_before_itself_is_one_line(data: CropsData, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ PATHS = sorted(CONFIGS.glob("*.yaml"))
 # Small enough for two steps of any recipe in seconds.
 SMALL = [
     "run.epochs=1",
+    "run.init=",
     "run.pretrained=false",
     "run.log_interval=1",
     "run.save_every_epoch=false",
@@ -136,6 +137,14 @@ def test_overrides_reach_their_sections() -> None:
 def test_mistakes_are_named(override: str, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         config.read(CONFIGS / "mobilenetv3.yaml", [override])
+
+
+def test_a_teacher_is_let_go_as_the_errors_say() -> None:
+    alone = ["loss.teacher=", "loss.specialist=", "loss.distil=0", "loss.hint=0"]
+    for name in ("default", "edge"):
+        settings = config.read(CONFIGS / f"{name}.yaml", [*alone, "run.from_teacher=false"])
+        assert (settings.loss.teacher, settings.loss.specialist) == ("", "")
+    assert config.read(CONFIGS / "second.yaml", ["run.init="]).run.init == ""
 
 
 def test_what_is_left_out_cannot_be_the_only_recipe() -> None:

@@ -61,6 +61,7 @@ def test_the_table_has_a_row_a_recipe_and_the_means() -> None:
         (["--recipes", "blend,glue"], "--recipes must name some of blend"),
         (["--set", "data.left_out=warp"], "data.left_out must be empty here"),
         (["--config", "train/configs/edge.yaml"], "loss.teacher must be empty here"),
+        (["--config", "train/configs/second.yaml"], "run.init must be empty here"),
     ],
 )
 def test_what_cannot_be_left_out_is_one_line(

@@ -50,8 +50,8 @@ def run(args: argparse.Namespace) -> None:
     if settings.loss.teacher:
         raise SettingError(
             "loss.teacher must be empty here, for a teacher has seen every recipe, but got "
-            f"{settings.loss.teacher!r:.40}. Set loss.teacher= loss.distil=0 loss.hint=0 "
-            "run.from_teacher=false."
+            f"{settings.loss.teacher!r:.40}. Set loss.teacher= loss.specialist= loss.distil=0 "
+            "loss.hint=0 run.from_teacher=false."
         )
     root = portraits.data_root(args.data)
     train, val, test = (
