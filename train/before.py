@@ -14,11 +14,11 @@ from train import config as configs
 from train.config import FitConfig
 from train.datasets import TrainingData
 from train.loop import FitResult, fit
+from train.training import Say
 
 __all__ = ["fit_all"]
 
 FOLDER = "before"
-Say = Callable[[str], None]
 
 
 def _named(settings: FitConfig, *, begun: bool) -> dict[str, None]:

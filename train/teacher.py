@@ -23,7 +23,7 @@ from torch.nn.functional import (
     normalize,
 )
 
-from dfexplain import hub, weights_writing
+from dfexplain import hub
 from dfexplain.errors import SettingError, WeightsNotFound
 from dfexplain.models import ModelConfig, build
 from train.checkpoints import load_checkpoint
@@ -52,10 +52,8 @@ def _find(name: str, key: str) -> _Found:
     """The teacher that `loss.<key>` names: a run's best weights, or weights that were exported."""
     run = load_checkpoint(Path(name))
     if run is not None:
-        config = ModelConfig.from_dict(run["config"])
-        return _Found(
-            run["name"], weights_writing.sha256_of(run["averaged"]), config, run["averaged"]
-        )
+        config, state = ModelConfig.from_dict(run["config"]), run["averaged"]
+        return _Found(run["name"], hub.sha256_of(state), config, state)
     try:
         weights = hub.load(name)
     except WeightsNotFound as error:
