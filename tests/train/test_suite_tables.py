@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dfexplain import calibration as calibrations
 from dfexplain import evaluation as evaluations
 from dfexplain import metrics
 from dfexplain.structures import EvaluationTable, Number, Outcome, Reason, Verdict
@@ -68,6 +69,28 @@ def test_an_interval_draws_whole_people() -> None:
     none = share(np.zeros(500, bool), groups, 500)
     assert (none.low, none.high) == metrics.wilson_interval(0, 20)
     assert share(hits[:0], groups[:0], 10).value is None
+
+
+def test_a_true_calibration_has_an_error_of_its_own_which_falls_with_the_clips() -> None:
+    def drawn(n: int, off: float = 0.0) -> Sample:
+        rng = np.random.default_rng(n)
+        scores = rng.normal(0.0, 2.0, n)
+        true = calibrations.p_fake(FITTED, scores + off)
+        names = np.arange(n).astype(str)
+        return Sample(scores, (rng.random(n) < true).astype(int), names, names < "", FITTED, 200)
+
+    few, many = drawn(300), drawn(4800)
+    for sample in (few, many):
+        error, expected = sample.number("ece15").value, sample.ece_if_true()
+        assert error is not None
+        assert expected.low is not None
+        assert expected.high is not None
+        assert expected.low < error < expected.high
+    ratio = few.ece_if_true().value / many.ece_if_true().value  # type: ignore[operator]
+    assert ratio == pytest.approx(4.0, rel=0.25)
+    wrong = drawn(4800, off=1.0)
+    assert wrong.number("ece15").value > 2 * wrong.ece_if_true().high  # type: ignore[operator]
+    assert replace(few, fitted=None).ece_if_true().value is None
 
 
 def test_tables_of_people_say_what_the_scores_are() -> None:

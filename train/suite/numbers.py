@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dfexplain import calibration as calibrations
+from dfexplain import metrics
 from dfexplain.intervals import mean_interval
 from dfexplain.structures import Calibration, Number
 from train import evaluate
@@ -83,6 +85,22 @@ class Sample:
             return UNMEASURED
         found = level.measures[name]
         return Number(found.value, found.low, found.high, level.n, chance(name, level.prevalence))
+
+    def ece_if_true(self) -> Number:
+        """The ECE in 15 bins that as many clips would show if each probability were true.
+
+        Labels are drawn from the probabilities, `resamples` times (consistency resampling: Bröcker
+        and Smith, Weather and Forecasting 2007): their mean, and what 95 % of them lie between. No
+        calibration can be told from a perfect one within it. Clips count as independent, which
+        several of one person are not, so the true range is wider.
+        """
+        if self.fitted is None or not len(self.scores):
+            return UNMEASURED
+        p = calibrations.p_fake(self.fitted, self.scores)
+        draws = np.random.default_rng(SEED).random((self.resamples, len(p))) < p
+        shown = [metrics.expected_calibration_error(p, labels.astype(np.int64)) for labels in draws]
+        low, high = np.percentile(shown, (2.5, 97.5))
+        return Number(float(np.mean(shown)), float(low), float(high), len(p), None)
 
     def called_fake(self, label: int) -> Number:
         """The share of the real (0) or fake (1) videos at or above the shipped threshold."""

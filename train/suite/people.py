@@ -64,6 +64,7 @@ def _overall(scored: Sequence[ScoredVideo], sample: Sample) -> EvaluationTable:
         ("average precision", sample.number("ap")),
         ("log loss", shown.number("log_loss")),
         ("ECE, 15 bins", shown.number("ece15")),
+        ("the same, if each probability were true", shown.ece_if_true()),
         ("untouched clips at or above the threshold (false positives)", sample.called_fake(0)),
         ("forged clips at or above the threshold", sample.called_fake(1)),
         ("forged clips at or below the band (misses)", sample.misses()),
@@ -81,7 +82,8 @@ def _overall(scored: Sequence[ScoredVideo], sample: Sample) -> EvaluationTable:
         f"{reals} untouched and {len(scored) - reals} forged clips of {len(np.unique(groups))} test"
         " people, who were neither trained nor calibrated on; forged by all recipes in turn, H.264 "
         "CRF 18 to 30. Chance is an AUC of 0.5. Log loss and ECE are of the clips whose probability"
-        " is shown, rates and AUC of all that have a score.",
+        " is shown, rates and AUC of all that have a score. Even if each probability were true, so "
+        "few clips would not show an ECE of 0.",
         ("measure", "value"),
         rows,
     )  # fmt: skip
