@@ -13,7 +13,7 @@ import yaml
 from dfexplain.errors import SettingError
 from dfexplain.models import ModelConfig
 from train.forgeries import RECIPES
-from train.sections import Section, choice, number
+from train.sections import Section, choice, number, several
 
 __all__ = [
     "OF_THE_MACHINE",
@@ -48,8 +48,8 @@ class Data(Section):
     `paired` a fake with a real of the same source. `max_videos_per_class` limits training (0: all).
     The rest is for portraits only: `left_out` is a recipe of forgeries that is never drawn, `even`
     draws the others with equal shares, `favoured` is one that is drawn 2.5 times as often (never
-    for validation), `only` the one recipe that is drawn, `flicker` is the share of forgeries that
-    flicker. `moving` wears pictures as frames of a moving clip, `hard_wear` is the share of those
+    for validation), `only` names those that are drawn at all, `flicker` is the share of forgeries
+    that flicker. `moving` wears pictures as frames of a moving clip, `hard_wear` is the share of those
     trained on that are worn hard (`augment.draw_wear`), `reshaped` bends the people that are
     trained on into others each time (`reshape`).
     """
@@ -64,7 +64,7 @@ class Data(Section):
     left_out: str = choice("", *RECIPES)
     even: bool = False
     favoured: str = choice("", *RECIPES)
-    only: str = choice("", *RECIPES)
+    only: str = several(*RECIPES)
     flicker: float = number(0.0, 0.0, 1.0)
     moving: bool = True
     hard_wear: float = number(0.0, 0.0, 1.0)
@@ -72,7 +72,7 @@ class Data(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.only and self.only == self.left_out:
+        if self.only.split() == [self.left_out]:
             raise SettingError(
                 f"data.only must not be data.left_out, but both are {self.only!r}: no forgery is "
                 "left. Empty one of them."

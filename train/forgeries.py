@@ -182,7 +182,7 @@ class Forger:
 
     `left_out` is a recipe that is never drawn: what the detector then says of it is what it says of
     forgeries it has not seen. The others are drawn with equal shares if `even`,
-    a `favoured` one 2.5 times as often. With `only` one no other is drawn at all.
+    a `favoured` one 2.5 times as often. With `only` some no other is drawn at all.
     """
 
     def __init__(
@@ -192,12 +192,12 @@ class Forger:
         *,
         even: bool = False,
         favoured: str = "",
-        only: str = "",
+        only: Sequence[str] = (),
     ) -> None:
         self.decoder = fit_decoder(faces)
         usual = np.ones(len(RECIPES)) if even else np.array(_SHARES)
         usual = usual * [_FAVOUR if recipe == favoured else 1.0 for recipe in RECIPES]
-        shares = usual * [recipe != left_out and only in ("", recipe) for recipe in RECIPES]
+        shares = usual * [r != left_out and (not only or r in only) for r in RECIPES]
         self.shares = shares / shares.sum()
 
     def draw(

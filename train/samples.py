@@ -161,7 +161,11 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         self.config = config
         faces = [_face(p) for p in portraits]
         self.forger = Forger(
-            faces, data.left_out, even=data.even, favoured=data.favoured, only=data.only
+            faces,
+            data.left_out,
+            even=data.even,
+            favoured=data.favoured,
+            only=data.only.split(),
         )
         self.seed = seed
         # Shared memory: workers that live on through the epochs must see the change.

@@ -8,7 +8,7 @@ from typing import Any
 
 from dfexplain.errors import SettingError
 
-__all__ = ["Section", "choice", "number"]
+__all__ = ["Section", "choice", "number", "several"]
 
 
 def number(default: float | str, low: float, high: float = math.inf, word: str = "") -> Any:
@@ -19,6 +19,11 @@ def number(default: float | str, low: float, high: float = math.inf, word: str =
 def choice(*words: str) -> Any:
     """One of `words`; the first is the default."""
     return field(default=words[0], metadata={"words": words})
+
+
+def several(*words: str) -> Any:
+    """Any of `words`, with spaces between them; none is the default."""
+    return field(default="", metadata={"several": words})
 
 
 class Section:
@@ -51,6 +56,9 @@ def _broken(value: Any, default: Any, metadata: Any) -> str:
     """The rule that `value` breaks, empty if none."""
     if "words" in metadata:
         return "" if value in metadata["words"] else f"be one of {', '.join(metadata['words'])}"
+    if "several" in metadata and isinstance(value, str):
+        known = metadata["several"]
+        return "" if set(value.split()) <= set(known) else f"hold none but {', '.join(known)}"
     if "low" not in metadata:
         kind = type(default)
         return "" if isinstance(value, kind) else f"be of type {kind.__name__}"

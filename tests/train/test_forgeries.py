@@ -54,7 +54,9 @@ def test_recipes_are_drawn_alike_if_asked_or_blends_and_swaps_most_often() -> No
     favoured = Forger(FACES, even=True, favoured="smooth").shares
     np.testing.assert_allclose(favoured, [2 / 15] * 5 + [1 / 3])
     assert Forger(FACES, "smooth", even=True, favoured="smooth").shares[5] == 0.0
-    np.testing.assert_array_equal(Forger(FACES, only="smooth").shares, [0, 0, 0, 0, 0, 1])
+    np.testing.assert_array_equal(Forger(FACES, only=["smooth"]).shares, [0, 0, 0, 0, 0, 1])
+    both = Forger(FACES, even=True, only=["smooth", "reconstruct"])
+    np.testing.assert_array_equal(both.shares, [0, 0, 0.5, 0, 0, 0.5])
 
 
 def test_the_decoder_loses_detail_and_more_so_with_fewer_components() -> None:
