@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -192,6 +193,19 @@ def test_the_interval_and_chance_are_drawn() -> None:
     (rates,) = plots.rate_curves([("run", epoch, np.array([0.0, 1e-3, 1e-4]))]).axes
     assert rates.lines[0].get_xdata().tolist() == [2, 3]
     assert rates.get_yscale() == "log"
+
+
+@pytest.mark.parametrize("lowest", [2e-4, 1e-5, 3e-9])
+def test_the_marks_of_learning_rates_do_not_stand_on_each_other(lowest: float) -> None:
+    rates = np.geomspace(4e-4, lowest, 14)
+    figure = plots.rate_curves([("run", np.arange(1, 15), rates)])
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    low, high = ax.get_ylim()
+    marks = [m for m in ax.get_yticklabels() if low <= m.get_position()[1] <= high]
+    boxes = sorted((m.get_window_extent() for m in marks), key=lambda box: box.y0)
+    assert len(boxes) >= 1
+    assert all(below.y1 <= above.y0 for below, above in itertools.pairwise(boxes))
 
 
 @pytest.mark.parametrize(
