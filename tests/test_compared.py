@@ -43,6 +43,14 @@ def test_faces_are_paired_by_their_boxes_and_not_by_their_names() -> None:
     assert rows["flagged spans"].difference == "-1"
 
 
+def test_differences_are_those_of_the_numbers_that_stand_beside_them() -> None:
+    first, second = (
+        replace(FIRST, verdict=replace(FIRST.verdict, p_fake=p)) for p in (0.974, 0.976)
+    )
+    (row,) = [row for row in compared.compare(first, second).rows if row.what == "p"]
+    assert (row.first, row.second, row.difference) == ("0.97", "0.98", "+0.01")
+
+
 def test_frames_that_only_one_flags_are_listed_with_both_logits() -> None:
     found = compared.compare(FIRST, other())
     track = lane(FIRST, "B").track

@@ -220,8 +220,10 @@ def _sentence(
 
 
 def _numbers(what: str, first: float | None, second: float | None, digits: int = 2) -> Row:
+    """A row whose difference is that of the numbers as they are shown, so that it adds up."""
     told = [NONE if x is None else f"{x:.{digits}f}" for x in (first, second)]
-    gap = NONE if first is None or second is None else f"{second - first:+.{digits}f}"
+    known = first is not None and second is not None
+    gap = f"{float(told[1]) - float(told[0]):+.{digits}f}" if known else NONE
     return Row(what, told[0], told[1], gap)
 
 
