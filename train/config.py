@@ -49,8 +49,8 @@ class Data(Section):
     The rest is for portraits only: `left_out` is a recipe of forgeries that is never drawn, `even`
     draws the others with equal shares, `favoured` is one that is drawn 2.5 times as often (never
     for validation), `only` names those that are drawn at all, `flicker` is the share of forgeries
-    that flicker. `moving` wears pictures as frames of a moving clip, `hard_wear` is the share of those
-    trained on that are worn hard (`augment.draw_wear`), `reshaped` bends the people that are
+    that flicker. `moving` wears pictures as frames of a moving clip, `hard_wear` is the share of
+    those trained on that are worn hard (`augment.draw_wear`), `reshaped` bends the people that are
     trained on into others each time (`reshape`).
     """
 

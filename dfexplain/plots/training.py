@@ -156,7 +156,7 @@ def rate_curves(
         colour = _COLOURS[place % len(_COLOURS)]
         ax.plot(epoch[drawn], rate[drawn], color=colour, linewidth=1.6, label=name)
     ax.set_yscale("log")
-    # Over more than two decades, which a cycle leaves at its end, 2 and 5 would stand on each other.
+    # Over more than two decades (a cycle ends there) 2 and 5 would stand on each other.
     low, high = ax.get_ylim()
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 100 * low else (1.0,)))
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

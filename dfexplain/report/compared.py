@@ -222,8 +222,7 @@ def _sentence(
 def _numbers(what: str, first: float | None, second: float | None, digits: int = 2) -> Row:
     """A row whose difference is that of the numbers as they are shown, so that it adds up."""
     told = [NONE if x is None else f"{x:.{digits}f}" for x in (first, second)]
-    known = first is not None and second is not None
-    gap = f"{float(told[1]) - float(told[0]):+.{digits}f}" if known else NONE
+    gap = NONE if NONE in told else f"{float(told[1]) - float(told[0]):+.{digits}f}"
     return Row(what, told[0], told[1], gap)
 
 
