@@ -72,7 +72,7 @@ class Data(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.only.split() == [self.left_out]:
+        if set(self.only.split()) == {self.left_out}:
             raise SettingError(
                 f"data.only must not be data.left_out, but both are {self.only!r}: no forgery is "
                 "left. Empty one of them."

@@ -148,9 +148,10 @@ def test_a_teacher_is_let_go_as_the_errors_say() -> None:
     assert config.read(CONFIGS / "second.yaml", ["run.init="]).run.init == ""
 
 
-def test_what_is_left_out_cannot_be_the_only_recipe() -> None:
-    with pytest.raises(SettingError, match=r"data\.only must not be data\.left_out.*'warp'"):
-        config.read(CONFIGS / "mobilenetv3.yaml", ["data.only=warp", "data.left_out=warp"])
+@pytest.mark.parametrize("only", ["warp", "warp warp"])
+def test_what_is_left_out_cannot_be_the_only_recipe(only: str) -> None:
+    with pytest.raises(SettingError, match=r"data\.only must not be data\.left_out.*'warp"):
+        config.read(CONFIGS / "mobilenetv3.yaml", [f"data.only={only}", "data.left_out=warp"])
 
 
 def test_a_missing_config_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
