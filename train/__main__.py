@@ -9,7 +9,7 @@ import sys
 from types import ModuleType
 
 from dfexplain.allocator import keep_memory
-from dfexplain.errors import DfExplainError
+from dfexplain.errors import DfExplainError, SettingError
 from train import commands
 
 __all__ = ["COMMANDS", "main", "parser"]
@@ -57,11 +57,25 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     keep_memory()
     try:
-        args.run_command(args)
+        _run(args)
     except DfExplainError as error:
         print(f"error[{error.code}]: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _run(args: argparse.Namespace) -> None:
+    """Run the command. Raises SettingError where a package that only training needs is missing."""
+    try:
+        args.run_command(args)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "dfexplain", "train"):
+            raise
+        raise SettingError(
+            f"`{args.command}` must find the package {package}, but it is not installed. Run: "
+            f"{sys.executable} -m pip install -r requirements-dev.txt"
+        ) from error
 
 
 if __name__ == "__main__":

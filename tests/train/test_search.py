@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from dfexplain.errors import SettingError
 from tests.sources import ROOT
 from tests.train.crops import crops_data
 from train import search as searching
+from train.__main__ import main
 from train.loop import CropsData, FitResult
 from train.search import DEFAULT_SPACE, parse_space, search
 
@@ -154,3 +156,21 @@ def test_a_search_runs_the_real_loop(tmp_path: Path) -> None:
     assert (tmp_path / "study" / "trial_001" / "checkpoints" / "best.pt").is_file()
     assert 0.0 <= result.value <= 1.0
     assert any(line.startswith("trial_000: val_auc") for line in lines)
+
+
+def test_a_package_that_only_training_needs_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """README's first command installs what the app needs, and neither optuna nor tensorboard."""
+    asked = ["search", "--config", str(CONFIG), "--run", str(tmp_path / "run"), "--trials", "1"]
+    monkeypatch.delitem(sys.modules, "train.search")
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert main(asked) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error[setting]: `search` must find the package optuna, but it is not")
+    assert said.endswith("-m pip install -r requirements-dev.txt\n")
+    assert said.count("\n") == 1
+    # A module of our own that is missing is a fault, and stays one.
+    monkeypatch.setitem(sys.modules, "train.search", None)
+    with pytest.raises(ModuleNotFoundError):
+        main(asked)
