@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,7 +181,9 @@ def choose(
     `kinds` (N,) names the recipe of each fake ("" for reals, not looked at). A fold then leaves out
     a part of the people and one recipe at once: it is fitted to other people's reals and to their
     fakes of other recipes, and judged on its own people's reals and fakes of that recipe. A real
-    is so judged once for each recipe: its loss and its probability are the means.
+    is so judged once for each recipe: its loss and its probability are the means. Methods that do
+    equally well on recipes that they were not fitted to are told apart by folds of people alone, in
+    which all recipes are known.
 
     Raises SettingError where a class has fewer than two groups, where `kinds` are fewer than two,
     or where a fold leaves one class only.
@@ -192,10 +194,29 @@ def choose(
             f"fakes to calibrate on must be of two recipes at least, but got {len(found)}. "
             "Calibrate without recipes."
         )
+    group = np.unique(groups, return_inverse=True)[1]
+    by_group, probability = _judged(scores, labels, group, methods, _held_out(fold, labels, kinds))
+    losses = {method: float(part.sum()) for method, part in by_group.items()}
+    equal = _about_lowest(by_group)
+    if kinds is not None and len(equal) > 1:
+        by_group, _ = _judged(scores, labels, group, equal, _held_out(fold, labels, None))
+        equal = _about_lowest(by_group)
+    return fit(equal[0], scores, labels), losses, probability[equal[0]]
+
+
+def _judged(
+    scores: Floats,
+    labels: Ints,
+    group: Ints,
+    methods: Sequence[str],
+    parts: Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Of each method, what each group (G,) adds to the log loss, and the probability (N,) of each
+    video under fits that did not see it."""
     times = np.zeros(len(scores))
     probability = {method: np.zeros(len(scores)) for method in methods}
     loss = {method: np.zeros(len(scores)) for method in methods}
-    for known, unseen in _held_out(fold, labels, kinds):
+    for known, unseen in parts:
         if not 0 < labels[known].sum() < known.sum():
             raise SettingError(
                 "videos to calibrate on must leave both classes when a fold is held out, but got "
@@ -207,20 +228,22 @@ def choose(
             truth = np.clip(np.where(labels[unseen] == 1, p, 1.0 - p), 1e-7, 1.0)
             probability[method][unseen] += p
             loss[method][unseen] -= np.log(truth)
-    group = np.unique(groups, return_inverse=True)[1]
     weight = balance(labels) / len(labels) / times
     by_group = {
         method: np.bincount(group, weights=weight * own).astype(np.float64)
         for method, own in loss.items()
     }
-    losses = {method: float(part.sum()) for method, part in by_group.items()}
-    lowest = min(methods, key=lambda method: losses[method])
-    chosen = next(m for m in methods if _about_equal(by_group[m], by_group[lowest]))
-    return fit(chosen, scores, labels), losses, probability[chosen] / times
+    return by_group, {method: own / times for method, own in probability.items()}
 
 
-def _about_equal(losses: Floats, lowest: Floats) -> bool:
-    """Whether two sums over groups (G,) lie within one standard error of their difference."""
-    difference = losses - lowest
-    error = float(np.std(difference, ddof=1)) * len(difference) ** 0.5
-    return bool(difference.sum() <= error)
+def _about_lowest(by_group: Mapping[str, Floats]) -> list[str]:
+    """The methods whose sum over groups (G,) lies within one standard error of the lowest sum, by
+    their difference from it; in their order, one at least."""
+    lowest = min(by_group.values(), key=lambda losses: float(losses.sum()))
+    out = []
+    for method, losses in by_group.items():
+        difference = losses - lowest
+        error = float(np.std(difference, ddof=1)) * len(difference) ** 0.5
+        if difference.sum() <= error:
+            out.append(method)
+    return out

@@ -54,6 +54,29 @@ def test_an_unseen_recipe_costs_more_only_where_recipes_differ() -> None:
     assert 0.0 < low < high < 1.0
 
 
+@pytest.mark.parametrize(
+    ("apart", "tied", "by_people", "chosen"),
+    [(0.2, False, "platt", "platt"), (0.75, True, "platt", "platt"),
+     (1.0, False, "platt", "temperature")],
+)  # fmt: skip
+def test_people_decide_where_unseen_recipes_do_not(
+    apart: float, tied: bool, by_people: str, chosen: str
+) -> None:
+    """An offset that recipes share helps where both are known; where they lie `apart` it hurts on
+    the one that was held out."""
+    rng = np.random.default_rng(7)
+    kinds = np.tile(np.array(["", "a", "", "b"]), 150)
+    labels, groups = (kinds != "").astype(np.int64), np.repeat(np.arange(150), 4)
+    fakes = 0.6 + np.where(kinds == "a", apart, -apart)
+    scores = rng.normal(np.where(labels == 1, fakes, -1.0), 1.0)
+    both = ("temperature", "platt")
+    parts = scaling._held_out(scaling._folds(labels, groups), labels, kinds)
+    by_group, _ = scaling._judged(scores, labels, groups, both, parts)
+    assert (len(scaling._about_lowest(by_group)) > 1) is tied
+    assert scaling.choose(scores, labels, groups, both)[0].method == by_people
+    assert scaling.choose(scores, labels, groups, both, kinds=kinds)[0].method == chosen
+
+
 def test_one_recipe_cannot_be_left_out() -> None:
     scores, labels, groups, kinds = recipes(people=4)
     one = np.where(kinds == "b", "a", kinds)
