@@ -1,4 +1,4 @@
-"""models/efficientnet.py: timm's EfficientNet-Lite0 to the bit, without timm."""
+"""models/efficientnet.py: timm's EfficientNet-Lite to the bit, without timm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import timm
 import torch
 
-from dfexplain.models.efficientnet import CUT_WIDTH, EfficientNetLite0
+from dfexplain.models.efficientnet import CUT_WIDTH, LITE, EfficientNetLite
 from tests.sources import ROOT
 
 NAME = "tf_efficientnet_lite0"
@@ -20,11 +20,13 @@ def pictures(side: int) -> torch.Tensor:
     return torch.randn(3, 3, side, side, generator=random)
 
 
-@pytest.mark.parametrize("side", [64, 75, 160])
+@pytest.mark.parametrize(
+    ("name", "side"), [(NAME, 75), (NAME, 160), *((name, 64) for name in LITE)]
+)
 @pytest.mark.parametrize("training", [False, True], ids=["asked", "training"])
-def test_its_maps_and_gradients_are_timms(side: int, training: bool) -> None:
-    theirs = timm.create_model(NAME, num_classes=0, global_pool="").train(training)
-    own = EfficientNetLite0().train(training)
+def test_its_maps_and_gradients_are_timms(name: str, side: int, training: bool) -> None:
+    theirs = timm.create_model(name, num_classes=0, global_pool="").train(training)
+    own = EfficientNetLite(name).train(training)
     assert list(own.state_dict()) == list(theirs.state_dict())
     own.load_state_dict(theirs.state_dict())
     one, other = own.forward_features(pictures(side)), theirs.forward_features(pictures(side))
@@ -40,7 +42,7 @@ def test_its_maps_and_gradients_are_timms(side: int, training: bool) -> None:
 
 def test_first_numbers_spread_as_timms_do() -> None:
     torch.manual_seed(0)
-    own, theirs = EfficientNetLite0(), timm.create_model(NAME, num_classes=0, global_pool="")
+    own, theirs = EfficientNetLite(), timm.create_model(NAME, num_classes=0, global_pool="")
     for (name, mine), its in zip(own.named_parameters(), theirs.parameters(), strict=True):
         if mine.numel() >= 2_000:
             assert (mine.std() / its.std()).item() == pytest.approx(1.0, abs=0.1), name
@@ -48,10 +50,14 @@ def test_first_numbers_spread_as_timms_do() -> None:
             torch.testing.assert_close(mine, its)
 
 
-@pytest.mark.parametrize("stages", range(1, 7))
-def test_a_network_that_is_cut_has_timms_first_stages_and_a_head_of_its_own(stages: int) -> None:
-    theirs = timm.create_model(NAME, num_classes=0, global_pool="").eval()
-    own = EfficientNetLite0(stages).eval()
+@pytest.mark.parametrize(
+    ("name", "stages"), [*((NAME, stages) for stages in range(1, 7)), ("tf_efficientnet_lite2", 5)]
+)
+def test_a_network_that_is_cut_has_timms_first_stages_and_a_head_of_its_own(
+    name: str, stages: int
+) -> None:
+    theirs = timm.create_model(name, num_classes=0, global_pool="").eval()
+    own = EfficientNetLite(name, stages).eval()
     own.load_state_dict(
         {
             name: theirs.state_dict().get(name, tensor)

@@ -182,11 +182,11 @@ class Run(Section):
 
     `init` is a run, a weights folder or a config (`train.before`) whose weights come first.
     `precision`: `auto` is bf16 or fp16 on CUDA and fp32 on a CPU. `pretrained` starts from ImageNet
-    weights where they are at hand, `from_teacher` from those of the teacher's tensors that have the
-    same names and shapes. The epoch with the best `select` is kept as best.pt; after
-    `patience` epochs without a better one the run stops (0: never). A step is logged every
-    `log_interval`. `checkpoint_minutes` is the time between checkpoints within an epoch (0: one
-    after each step).
+    weights where they are at hand, `from_teacher` from the teacher's tensors of the same names and
+    shapes or, where the model is a larger one, as the teacher (`train.growth`). The epoch with the
+    best `select` is kept as best.pt; after `patience` epochs without a better one the run stops (0:
+    never). A step is logged every `log_interval`. `checkpoint_minutes` is the time between
+    checkpoints within an epoch (0: one after each step).
     """
 
     epochs: int = number(10, 1)

@@ -25,7 +25,9 @@ from torch.nn.functional import (
 
 from dfexplain import hub
 from dfexplain.errors import SettingError, WeightsNotFound
+from dfexplain.folding import folded
 from dfexplain.models import ModelConfig, build
+from train import growth
 from train.checkpoints import load_checkpoint
 from train.config import FitConfig
 
@@ -89,7 +91,8 @@ class Teacher:
             model = build(config)
         model.load_state_dict(state)
         self.width = model.width
-        self._model = model.requires_grad_(False).eval().to(device)
+        self._state = state
+        self._model = folded(model.requires_grad_(False).eval()).to(device)
         if all(p.dim() != 5 for p in model.parameters()):  # 2D convolutions are quickest so.
             self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # From the student's normalisation to the teacher's, both of colours in 0..1.
@@ -102,16 +105,19 @@ class Teacher:
 
     def give(self, student: nn.Module) -> int:
         """Fill the student's tensors that have the name and the shape of one of its own; their
-        number. Raises SettingError where there are none."""
-        own, theirs = student.state_dict(), self._model.state_dict()
-        shared = {k: v for k, v in theirs.items() if k in own and own[k].shape == v.shape}
+        number. A student that has room for all of them, and more, is filled so that it says what
+        its teacher says (`growth.grown`). Raises SettingError where there are none to fill."""
+        own, theirs = student.state_dict(), self._state
+        shared = growth.grown(student, theirs) or {
+            k: v for k, v in theirs.items() if k in own and own[k].shape == v.shape
+        }
         if not shared:
             raise SettingError(
                 f"run.from_teacher must find tensors of the student in {self.label}, but found "
                 "none of the same name and shape. Set run.from_teacher=false."
             )
         student.load_state_dict(shared, strict=False)
-        return len(shared)
+        return len(shared.keys() & theirs.keys())
 
     @torch.no_grad()
     def __call__(self, clips: Tensor) -> Lesson:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dfexplain.models.efficientnet import CUT_WIDTH, EfficientNetLite0
+from dfexplain.models.efficientnet import CUT_WIDTH, LITE, EfficientNetLite
 
 __all__ = ["create", "maps_of", "width_of"]
 
@@ -17,8 +17,8 @@ def create(name: str, crop_px: int, stages: int = 0) -> nn.Module:
 
     Of an EfficientNet with `stages` the first ones are kept and get a head of their own.
     """
-    if name == "tf_efficientnet_lite0":
-        return EfficientNetLite0(stages)
+    if name in LITE:
+        return EfficientNetLite(name, stages)
     # Both take seconds to import, which neither the page nor the weights that ship need.
     if name.startswith("tv_"):
         import torchvision

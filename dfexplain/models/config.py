@@ -16,6 +16,10 @@ BACKBONES = (
     "efficientnet_b0",
     "mobilenetv3_small_100",
     "resnet18",
+    "tf_efficientnet_lite1",
+    "tf_efficientnet_lite2",
+    "tf_efficientnet_lite3",
+    "tf_efficientnet_lite4",
     "efficientnet_b1",
     "efficientnet_b2",
     "efficientnet_b3",
@@ -55,7 +59,7 @@ ARCHITECTURE_NAMES = (
 )
 # EfficientNets can be cut after a stage (Tan and Le, ICML 2019, table 1 without its first row); how
 # many input pixels a place of the last map then stands for.
-CUTTABLE = ("tf_efficientnet_lite0", "efficientnet_b")
+CUTTABLE = ("tf_efficientnet_lite", "efficientnet_b")
 STAGE_STRIDES = (2, 4, 8, 16, 16, 32)
 STRIDE_PX = 32
 # Over time, and the one over the places of a frame.

@@ -1,10 +1,11 @@
-"""EfficientNet-Lite0 with timm's names, for those who cannot wait for timm.
+"""EfficientNet-Lite with timm's names, for those who cannot wait for timm.
 
 timm brings torchvision and every network that it knows, two seconds of imports in each process that
-scores a video with the weights that ship. This is the one network that they need: the stages of Tan
+scores a video with the weights that ship. This is the one family that they need: the stages of Tan
 and Le, EfficientNet, ICML 2019, table 1, without squeeze-and-excitation and with ReLU6, as
 TensorFlow's lite models have it, padding included. Modules and tensors are called as in timm's
-`tf_efficientnet_lite0`, and its numbers are the same (held by `tests/test_efficientnet.py`).
+`tf_efficientnet_lite0` and its larger siblings, and the numbers are the same (held by
+`tests/test_efficientnet.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["CUT_WIDTH", "EfficientNetLite0", "SameConv2d"]
+__all__ = ["CUT_WIDTH", "LITE", "EfficientNetLite", "SameConv2d"]
 
 # Channels of the last map of a network that was cut.
 CUT_WIDTH = 512
@@ -39,6 +40,35 @@ _STAGES = (
     _Stage(4, 5, 2, 6, 192),
     _Stage(1, 3, 1, 6, 320),
 )
+
+
+class _Scale(NamedTuple):
+    width: float
+    depth: float
+
+
+# How much wider and deeper than the first each is (sec. 3.3, phi = 0, 1, 2, ...).
+LITE = {
+    "tf_efficientnet_lite0": _Scale(1.0, 1.0),
+    "tf_efficientnet_lite1": _Scale(1.0, 1.1),
+    "tf_efficientnet_lite2": _Scale(1.1, 1.2),
+    "tf_efficientnet_lite3": _Scale(1.2, 1.4),
+    "tf_efficientnet_lite4": _Scale(1.4, 1.8),
+}
+
+
+def _stages(scale: _Scale) -> list[_Stage]:
+    """The stages, scaled: widths to the nearest eighth, at most a tenth less; of the first and the
+    last stage, as of stem and head, the depth stays."""
+    out = []
+    for k, stage in enumerate(_STAGES):
+        wanted = stage.width * scale.width
+        width = max(8, int(wanted + 4) // 8 * 8)
+        width += 8 if width < 0.9 * wanted else 0
+        inner = 0 < k < len(_STAGES) - 1
+        blocks = math.ceil(stage.blocks * scale.depth) if inner else stage.blocks
+        out.append(stage._replace(width=width, blocks=blocks))
+    return out
 
 
 class SameConv2d(nn.Conv2d):
@@ -116,18 +146,19 @@ class _Inverted(_Block):
         return self._joined(self.bn3(self.conv_pwl(seen)), maps)
 
 
-class EfficientNetLite0(nn.Module):
-    """Pictures (N, 3, S, S) to maps (N, 1280, S / 32, S / 32), without a classifier.
+class EfficientNetLite(nn.Module):
+    """Pictures (N, 3, S, S) to maps (N, 1280, S / 32, S / 32), without a classifier; `name` is one
+    of LITE.
 
     With `stages`, 1 to 6, the first ones are kept and their last map is widened to CUT_WIDTH.
     """
 
-    def __init__(self, stages: int = 0) -> None:
+    def __init__(self, name: str = "tf_efficientnet_lite0", stages: int = 0) -> None:
         super().__init__()
         self.conv_stem = _conv(3, _STEM, 3, 2)
         self.bn1 = _norm(_STEM)
         rows, before = [], _STEM
-        for stage in _STAGES[: stages or None]:
+        for stage in _stages(LITE[name])[: stages or None]:
             kind = _Separable if stage.expansion == 1 else _Inverted
             row: list[nn.Module] = []
             for k in range(stage.blocks):
