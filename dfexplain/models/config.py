@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -67,6 +68,14 @@ POOLINGS = ("mean", "attention", "lstm", "transformer", "divided")
 BY_MASK = "mask"
 
 
+def _nearest(name: str) -> str:
+    """What a backbone must be, with the names most like `name`: all of them fill a screen."""
+    if name in BACKBONES:  # It costs a millisecond, and a config is made for every report.
+        return "be known"
+    near = difflib.get_close_matches(name[:80].lower(), BACKBONES, n=3, cutoff=0.0)
+    return f"be one of {len(BACKBONES)} names (docs/weights_format.md), such as {', '.join(near)}"
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """Which model, and how its crops are cut and normalised.
@@ -103,7 +112,7 @@ class ModelConfig:
                 self.architecture in ARCHITECTURE_NAMES,
                 f"be one of {', '.join(ARCHITECTURE_NAMES)}",
             ),
-            ("backbone", self.backbone in BACKBONES, f"be one of {', '.join(BACKBONES)}"),
+            ("backbone", self.backbone in BACKBONES, _nearest(self.backbone)),
             ("crop_px", 32 <= self.crop_px <= 512, "lie in 32..512"),
             ("crop_px", self.crop_px % cell == 0, f"be a multiple of {cell} for {self.label}"),
             ("crop_margin", 0.0 <= self.crop_margin <= 1.0, "lie in 0..1"),
