@@ -63,7 +63,7 @@ def _stages(scale: _Scale) -> list[_Stage]:
     out = []
     for k, stage in enumerate(_STAGES):
         wanted = stage.width * scale.width
-        width = max(8, int(wanted + 4) // 8 * 8)
+        width = int(wanted + 4) // 8 * 8
         width += 8 if width < 0.9 * wanted else 0
         inner = 0 < k < len(_STAGES) - 1
         blocks = math.ceil(stage.blocks * scale.depth) if inner else stage.blocks
