@@ -12,16 +12,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from dfexplain import evaluation as evaluations
+from dfexplain.errors import SettingError
 from dfexplain.models import ModelConfig
 from dfexplain.release_checks import METRICS, metrics_of, stated
 from dfexplain.structures import Calibration, Evaluation
 from dfexplain.weights_writing import CARD_LIMITS
 from train.card_data import Subject
 
-__all__ = ["Slice", "Trained", "results", "uncalibrated", "write"]
+__all__ = ["Slice", "Trained", "opened", "recalibrated", "results", "uncalibrated", "write"]
+
+# Between these two stands what the calibration measured.
+WORTH, AFTER_WORTH = "## What it is worth\n", f"\n{evaluations.CARD_START}"
+UNSEEN = "All numbers are on people who were not trained on. "
+CHOSEN = "AUC when the epoch was chosen"
 
 
 @dataclass(frozen=True)
@@ -48,13 +55,6 @@ class Trained:
 
 
 def _front_matter(config: ModelConfig, calibration: Calibration, subject: Subject) -> ModelCardData:
-    fakes = int(calibration.labels.sum())
-    counts = {
-        "videos": len(calibration.labels),
-        "real": len(calibration.labels) - fakes,
-        "fake": fakes,
-        "people": calibration.people,
-    }
     # Terms of research data are no licence that the Hub has a name for.
     licence_name = "terms-of-the-training-data" if subject.licence == "other" else None
     return ModelCardData(
@@ -64,22 +64,27 @@ def _front_matter(config: ModelConfig, calibration: Calibration, subject: Subjec
         pipeline_tag="video-classification",
         tags=["deepfake-detection", subject.tag],
         model_name=f"dfexplain {config.label}, {subject.title}",
-        eval_results=results(calibration, subject.data_name, subject.data_type, counts),
+        eval_results=results(calibration, subject),
     )
 
 
-def results(
-    calibration: Calibration, data_name: str, data_type: str, counts: Mapping[str, int]
-) -> list[EvalResult]:
+def results(calibration: Calibration, subject: Subject) -> list[EvalResult]:
     """The Hub's model index: each metric of the calibration, on which data, on how many videos."""
+    fakes = int(calibration.labels.sum())
+    counts = {
+        "videos": len(calibration.labels),
+        "real": len(calibration.labels) - fakes,
+        "fake": fakes,
+        "people": calibration.people,
+    }
     return [
         EvalResult(
             task_type="video-classification",
             task_name="Detection of manipulated faces",
-            dataset_type=data_type,
-            dataset_name=data_name,
+            dataset_type=subject.data_type,
+            dataset_name=subject.data_name,
             dataset_split="validation",
-            dataset_args=dict(counts),
+            dataset_args=counts,
             metric_type=key,
             metric_name=METRICS[key],
             metric_value=round(value, 4),
@@ -94,8 +99,10 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
-def _worth(calibration: Calibration, subject: Subject, trained: Trained | None) -> str:
-    """The table of metrics."""
+def _metrics(
+    calibration: Calibration, subject: Subject, further: Sequence[tuple[str, str, str]]
+) -> str:
+    """The table of metrics, and `further` rows below it."""
     fakes = int(calibration.labels.sum())
     reals = len(calibration.labels) - fakes
     words = stated(calibration)
@@ -121,12 +128,7 @@ def _worth(calibration: Calibration, subject: Subject, trained: Trained | None) 
             f"{fakes} forged clips",
         ),
     ]
-    if trained is not None:
-        value, low, high = trained.auc
-        chosen = f"{value:.3f} (95 % interval {low:.3f} to {high:.3f})"
-        on = f"{trained.samples} {subject.samples}"
-        rows.append(("AUC when the epoch was chosen", chosen, on))
-    return _table(("what", "value", "measured on"), rows)
+    return _table(("what", "value", "measured on"), [*rows, *further])
 
 
 def _slices(tables: Mapping[str, Sequence[Slice]], clips: str) -> str:
@@ -149,6 +151,31 @@ def _slices(tables: Mapping[str, Sequence[Slice]], clips: str) -> str:
     return "\n\n".join(out)
 
 
+def _worth(
+    calibration: Calibration,
+    subject: Subject,
+    slices: Mapping[str, Sequence[Slice]],
+    unscored: int,
+    unseen: str,
+    further: Sequence[tuple[str, str, str]],
+) -> str:
+    """What the calibration measured, from WORTH to the line before AFTER_WORTH."""
+    return f"""{WORTH}
+{unseen}Chance is an AUC of 0.5.
+
+{_metrics(calibration, subject, further)}
+
+{_slices(slices, subject.clips)}
+
+{unscored} {subject.clips} had no face that could be followed and are not in these numbers. Threshold and band were
+chosen on the same videos that they are reported on, so the two rates are optimistic.
+
+The calibration stands on {calibration.measured_on}
+{subject.limits}; faces under {calibration.min_face_px:.0f} px and features unlike the training crops get no
+probability at all.
+"""
+
+
 def write(
     *,
     config: ModelConfig,
@@ -166,10 +193,12 @@ def write(
     `unscored` is the number of validation videos without a score. `weights_writing.refresh_card`
     puts an evaluation in later.
     """
-    tables = _slices(slices, subject.clips)
-    unseen = "" if trained is None else "All numbers are on people who were not trained on. "
+    unseen, further = "", []
     came, settings = "It was converted from a checkpoint of another program", ""
     if trained is not None:
+        value, low, high = trained.auc
+        chosen = f"{value:.3f} (95 % interval {low:.3f} to {high:.3f})"
+        unseen, further = UNSEEN, [(CHOSEN, chosen, f"{trained.samples} {subject.samples}")]
         came = (
             f"It was trained by `python -m train fit` (run `{trained.name}`, {trained.epochs} "
             "epochs, recipe below)"
@@ -199,21 +228,7 @@ a person, and not fit to act on without one who checks.
 
 {subject.attribution}
 
-## What it is worth
-
-{unseen}Chance is an AUC of 0.5.
-
-{_worth(calibration, subject, trained)}
-
-{tables}
-
-{unscored} {subject.clips} had no face that could be followed and are not in these numbers. Threshold and band were
-chosen on the same videos that they are reported on, so the two rates are optimistic.
-
-The calibration stands on {calibration.measured_on}
-{subject.limits}; faces under {calibration.min_face_px:.0f} px and features unlike the training crops get no
-probability at all.
-
+{_worth(calibration, subject, slices, unscored, unseen, further)}
 {evaluations.card_section(evaluation)}
 {CARD_LIMITS}
 Whole-image synthesis (a picture in which nobody was filmed), lip-sync of a single word, animation, voices, and edits
@@ -225,6 +240,49 @@ Code: {_commit()} when the weights were exported.
 {settings}"""
     head = _front_matter(config, calibration, subject).to_yaml()
     return str(ModelCard(f"---\n{head}\n---\n{body}"))
+
+
+def opened(text: str) -> ModelCard:
+    """A card to change. Raises SettingError where its front matter cannot be read."""
+    try:
+        return ModelCard(text)
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise SettingError(
+            "the card of the weights must open with valid front matter, but it cannot be read. "
+            "Mend it, or remove README.md."
+        ) from error
+
+
+def recalibrated(
+    old: ModelCard,
+    calibration: Calibration,
+    subject: Subject,
+    slices: Mapping[str, Sequence[Slice]],
+    unscored: int,
+) -> str:
+    """The card `old` with the numbers of another calibration, in its text and its model index.
+
+    What it says of the training stays. `subject` has the words for the videos of this calibration.
+    """
+    data, text = old.data, old.text
+    assert isinstance(data, ModelCardData)
+    same = any(r.dataset_name == subject.data_name for r in data.get("eval_results") or ())
+    data.model_name = data.get("model_name") or subject.title
+    data.eval_results = results(calibration, subject)
+    start = text.find(WORTH)
+    if start < 0:
+        # A card of another hand: the numbers stand at its end.
+        text = f"{text.rstrip()}\n\n"
+        start = len(text)
+    ends = (text.find(mark, start) for mark in (AFTER_WORTH, CARD_LIMITS))
+    end = min((place for place in ends if place >= 0), default=len(text))
+    before = text[start:end]
+    chosen = [line.strip("| ").split(" | ") for line in before.splitlines() if CHOSEN in line]
+    further = [(row[0], row[1], row[2]) for row in chosen if len(row) == 3]
+    unseen = UNSEEN if same and UNSEEN in before else ""
+    worth = _worth(calibration, subject, slices, unscored, unseen, further)
+    how = f"Calibrated by `python -m train calibrate`, {_commit()}.\n"
+    return f"---\n{data.to_yaml()}\n---\n{text[:start]}{worth}\n{how}{text[end:]}"
 
 
 def _commit() -> str:

@@ -1,11 +1,11 @@
 """From a finished run to a weights folder: heatmap scale, reference features, neighbours,
-calibration, card."""
+calibration, card. And from weights to the same weights with another calibration."""
 
 from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,10 +25,10 @@ from dfexplain.weights_folder import OutOfDistribution, Weights
 from train import aggregation, card, evaluate, gate, neighbours, scores
 from train.checkpoints import load_checkpoint
 from train.convert import Converted
-from train.material import Material, PortraitMaterial, TableMaterial
+from train.material import Material, PortraitMaterial, Scoring, TableMaterial
 from train.scores import ScoredVideo
 
-__all__ = ["calibrate", "export", "export_checkpoint", "heat_scale"]
+__all__ = ["calibrate", "export", "export_checkpoint", "heat_scale", "recalibrate"]
 
 # Crops looked at for the heatmap scale.
 SCALE_CROPS = 600
@@ -188,6 +188,41 @@ def export_checkpoint(
     )
 
 
+def recalibrate(
+    weights: Weights,
+    material: Scoring,
+    out: Path,
+    *,
+    target_fpr: float = calibration.TARGET_RATE,
+    workers: int = 1,
+) -> Weights:
+    """Write `weights` as the folder `out`, calibrated on the validation videos of `material`.
+
+    Network, heatmap scale, reference features, neighbours and what was measured of the heatmaps
+    stay as they are. An evaluation does not: it is of other probabilities and another threshold.
+    Raises SettingError for a card that cannot be read, and for videos that are too few or that the
+    weights do not tell apart.
+    """
+    # A card that cannot be read is known before an hour of scoring, not after it.
+    old = card.opened(weights.card)
+    scored = _progress(material.score(weights, workers))
+    fitted = _calibrated(scored, weights.info.sha256, material, target_fpr)
+    text = card.recalibrated(
+        old, fitted, material.subject(), _slices(scored, fitted), _unscored(scored)
+    )
+    parts = _Parts(
+        weights.config,
+        weights.state,
+        weights.heat_scale,
+        weights.out_of_distribution,
+        weights.neighbours,
+    )
+    weights_writing.save(out, card=text, calibration=fitted, **parts._asdict())
+    if weights.heatmaps is not None:
+        weights_writing.record_heatmaps(out, weights.heatmaps)
+    return weights_writing.refresh_card(out)
+
+
 class _Parts(NamedTuple):
     """What a weights folder holds before it is calibrated."""
 
@@ -201,7 +236,23 @@ class _Parts(NamedTuple):
 def _score(parts: _Parts, material: Material, workers: int) -> list[ScoredVideo]:
     with tempfile.TemporaryDirectory() as scratch:
         draft = weights_writing.save(Path(scratch) / "draft", card="draft", **parts._asdict())
-        return list(tqdm(material.score(draft, workers), unit="video", desc="validation"))
+        return _progress(material.score(draft, workers))
+
+
+def _progress(scored: Iterator[ScoredVideo]) -> list[ScoredVideo]:
+    return list(tqdm(scored, unit="video", desc="validation"))
+
+
+def _unscored(scored: Sequence[ScoredVideo]) -> int:
+    return sum(s.score is None for s in scored)
+
+
+def _calibrated(
+    scored: list[ScoredVideo], sha256: str, material: Scoring, target_fpr: float
+) -> Calibration:
+    kept = [s for s in scored if s.score is not None]
+    by_recipe = isinstance(material, PortraitMaterial)
+    return calibrate(scored, sha256, material.measured_on(kept), target_fpr, by_recipe)
 
 
 def _write(
@@ -212,17 +263,15 @@ def _write(
     target_fpr: float,
     trained: card.Trained | None,
 ) -> Weights:
-    kept = [s for s in scored if s.score is not None]
     sha256 = weights_writing.sha256_of(parts.state)
-    by_recipe = isinstance(material, PortraitMaterial)
-    fitted = calibrate(scored, sha256, material.measured_on(kept), target_fpr, by_recipe)
+    fitted = _calibrated(scored, sha256, material, target_fpr)
     text = card.write(
         config=parts.config,
         calibration=fitted,
         subject=material.subject(),
         trained=trained,
         slices=_slices(scored, fitted),
-        unscored=len(scored) - len(kept),
+        unscored=_unscored(scored),
         size_bytes=sum(t.numel() * t.element_size() for t in parts.state.values()),
     )
     return weights_writing.save(out, card=text, calibration=fitted, **parts._asdict())

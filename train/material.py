@@ -1,6 +1,7 @@
 """What an export measures on: crops to look at, validation videos to score, words for the card.
 
-Portraits and tables of labelled videos offer the same: `Material`.
+Portraits and tables of crops of labelled videos offer the same: `Material`. To calibrate weights
+that are there, videos to score are enough: `Scoring`.
 """
 
 from __future__ import annotations
@@ -30,24 +31,17 @@ from train.records import CropRow, VideoRecord
 from train.samples import PairDataset
 from train.scores import ScoredVideo, score_crops
 
-__all__ = ["Material", "PortraitMaterial", "TableMaterial"]
+__all__ = ["Material", "PortraitMaterial", "Scoring", "TableMaterial", "VideoMaterial"]
 
 Crops = NDArray[np.uint8]
 SEEDS = {"train": 8_002, "val": 8_003}
 # Crops looked at of one track: neighbours say the same thing again.
 A_TRACK = 4
+AS_THE_APP = "as the app scores a file"
 
 
-class Material(Protocol):
-    """The data of one run."""
-
-    def crops(self, split: str, config: ModelConfig, limit: int) -> Iterator[tuple[Crops, int]]:
-        """Crops (N, S, S, 3) of one class with their label; about `limit` of them in all, spread
-        over the people of "train" or "val". N is a whole clip where the model wants clips."""
-
-    def unworn(self, config: ModelConfig, limit: int) -> Crops:
-        """At most `limit` crops (N, S, S, 3) of training people as a good camera sees them; none
-        where the data are videos, whose wear is their own."""
+class Scoring(Protocol):
+    """Videos that a calibration may stand on."""
 
     def score(self, weights: Weights, workers: int) -> Iterator[ScoredVideo]:
         """The validation videos, scored by a weights folder, in a fixed order."""
@@ -59,9 +53,30 @@ class Material(Protocol):
         """The words of the card."""
 
 
+class Material(Scoring, Protocol):
+    """The data of one run."""
+
+    def crops(self, split: str, config: ModelConfig, limit: int) -> Iterator[tuple[Crops, int]]:
+        """Crops (N, S, S, 3) of one class with their label; about `limit` of them in all, spread
+        over the people of "train" or "val". N is a whole clip where the model wants clips."""
+
+    def unworn(self, config: ModelConfig, limit: int) -> Crops:
+        """At most `limit` crops (N, S, S, 3) of training people as a good camera sees them; none
+        where the data are videos, whose wear is their own."""
+
+
 def _counts(kept: Sequence[ScoredVideo]) -> tuple[int, int]:
     labels = Counter(s.record.label for s in kept)
     return labels[0], labels[1]
+
+
+def _in_words(kept: Sequence[ScoredVideo], which: str, how: str) -> str:
+    reals, fakes = _counts(kept)
+    sets = ", ".join(sorted({s.record.dataset for s in kept}))
+    return (
+        f"{len(kept)} videos of {which}{sets:.400} ({reals} real, {fakes} fake), scored {how}. Not "
+        "measured on forgeries and cameras of other kinds."
+    )
 
 
 @dataclass(frozen=True)
@@ -158,21 +173,36 @@ class TableMaterial:
         if self.video_root is None:
             yield from score_crops(weights, self.val, self.image_root)
             return
-        videos = self._videos(self.val)
-        tasks: list[Task] = [FileTask(v, locate(self.video_root, v.path)) for v in videos]
-        yield from detect(weights.folder, tasks, workers)
+        videos = VideoMaterial(self._videos(self.val), self.video_root)
+        yield from videos.score(weights, workers)
 
     def measured_on(self, kept: Sequence[ScoredVideo]) -> str:
         """See `Material`."""
-        reals, fakes = _counts(kept)
-        sets = ", ".join(sorted({s.record.dataset for s in kept}))
-        how = "from their crops" if self.video_root is None else "as the app scores a file"
-        return (
-            f"{len(kept)} videos of the validation split of {sets:.400} ({reals} real, {fakes} "
-            f"fake), scored {how}. Not measured on forgeries and cameras of other kinds."
-        )
+        how = "from their crops" if self.video_root is None else AS_THE_APP
+        return _in_words(kept, "the validation split of ", how)
 
     def subject(self) -> Subject:
         """See `Material`."""
         videos = self._videos(self.train), self._videos(self.val)
         return card_data.videos(*videos, self.terms, self.licence)
+
+
+@dataclass(frozen=True)
+class VideoMaterial:
+    """Labelled videos below `root`, scored as the app scores a file. Implements `Scoring`."""
+
+    videos: list[VideoRecord]
+    root: Path
+
+    def score(self, weights: Weights, workers: int) -> Iterator[ScoredVideo]:
+        """See `Scoring`."""
+        tasks: list[Task] = [FileTask(v, locate(self.root, v.path)) for v in self.videos]
+        yield from detect(weights.folder, tasks, workers)
+
+    def measured_on(self, kept: Sequence[ScoredVideo]) -> str:
+        """See `Scoring`."""
+        return _in_words(kept, "", AS_THE_APP)
+
+    def subject(self) -> Subject:
+        """See `Scoring`."""
+        return card_data.videos([], self.videos, {})

@@ -43,10 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--video-root", type=Path, help="score the validation videos below it, not their crops"
     )
-    parser.add_argument(
-        "--target-fpr", type=float, metavar="SHARE", help="of real videos at the threshold [0.05]"
-    )
-    parser.add_argument("--workers", type=int, default=1, help="processes that score [%(default)s]")
+    calibration_arguments(parser)
     parser.add_argument(
         "--terms", action="append", default=[], metavar="DATASET=TEXT",
         help="under which terms a data set was handed out, for the card",
@@ -54,6 +51,34 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--licence", default="other", help="of weights from labelled videos [other]"
     )
+
+
+def calibration_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how a calibration is made."""
+    parser.add_argument(
+        "--target-fpr", type=float, metavar="SHARE", help="of real videos at the threshold [0.05]"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="processes that score [%(default)s]")
+
+
+def target_fpr(args: argparse.Namespace) -> float:
+    """The share of real videos that may lie at the threshold. Raises SettingError."""
+    from dfexplain.calibration import TARGET_RATE
+
+    target = TARGET_RATE if args.target_fpr is None else float(args.target_fpr)
+    if not 0.0 < target < 0.5:
+        raise SettingError(f"--target-fpr must lie in 0..0.5, but got {target:g}.")
+    return target
+
+
+def print_made(weights: Weights, out: Path) -> None:
+    """Say which weights stand in `out` now, and what their calibration measured."""
+    print(f"{out}: {weights.info.sha256}")
+    measured = weights.calibration
+    if measured is None:
+        print("not calibrated: scores, no probabilities")
+    else:
+        print(f"video AUC {measured.auc:.3f} {measured.auc_interval}, ECE {measured.ece:.3f}")
 
 
 def _terms(args: argparse.Namespace) -> dict[str, str]:
@@ -120,12 +145,9 @@ def _write_formats(weights: Weights, kinds: list[str], out: Path) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Export one run or checkpoint."""
-    from dfexplain.calibration import TARGET_RATE
     from train import export, formats
 
-    target = TARGET_RATE if args.target_fpr is None else args.target_fpr
-    if not 0.0 < target < 0.5:
-        raise SettingError(f"--target-fpr must lie in 0..0.5, but got {target:g}.")
+    target = target_fpr(args)
     kinds = [kind for kind in args.formats.split(",") if kind]
     if unknown := [kind for kind in kinds if kind not in formats.KINDS]:
         raise SettingError(
@@ -145,9 +167,4 @@ def run(args: argparse.Namespace) -> None:
         )
     if kinds:
         _write_formats(weights, kinds, args.out)
-    print(f"{args.out}: {weights.info.sha256}")
-    measured = weights.calibration
-    if measured is None:
-        print("not calibrated: scores, no probabilities")
-    else:
-        print(f"video AUC {measured.auc:.3f} {measured.auc_interval}, ECE {measured.ece:.3f}")
+    print_made(weights, args.out)
