@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dfexplain.errors import SettingError
 from dfexplain.structures import Scaling
 
-__all__ = ["METHODS", "apply", "balance", "choose", "fit"]
+__all__ = ["METHODS", "apply", "balance", "choose", "fit", "held_out_losses"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -188,35 +188,48 @@ def choose(
     Raises SettingError where a class has fewer than two groups, where `kinds` are fewer than two,
     or where a fold leaves one class only.
     """
-    fold = _folds(labels, groups)
+    by_group, probability = _judged(scores, labels, groups, methods, kinds)
+    equal = _about_lowest(by_group)
+    if kinds is not None and len(equal) > 1:
+        equal = _about_lowest(_judged(scores, labels, groups, equal, None)[0])
+    return fit(equal[0], scores, labels), _losses(by_group), probability[equal[0]]
+
+
+def held_out_losses(
+    scores: Floats,
+    labels: Ints,
+    groups: NDArray[np.generic],
+    methods: Sequence[str],
+    *,
+    kinds: NDArray[np.generic] | None = None,
+) -> dict[str, float]:
+    """The losses of `choose` alone, with its errors."""
+    return _losses(_judged(scores, labels, groups, methods, kinds)[0])
+
+
+def _losses(by_group: Mapping[str, Floats]) -> dict[str, float]:
+    return {method: float(part.sum()) for method, part in by_group.items()}
+
+
+def _judged(
+    scores: Floats,
+    labels: Ints,
+    groups: NDArray[np.generic],
+    methods: Sequence[str],
+    kinds: NDArray[np.generic] | None,
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Of each method, what each group (G,) adds to the log loss, and the probability (N,) of each
+    video under fits that did not see it."""
     if kinds is not None and len(found := np.unique(kinds[labels == 1])) < 2:
         raise SettingError(
             f"fakes to calibrate on must be of two recipes at least, but got {len(found)}. "
             "Calibrate without recipes."
         )
     group = np.unique(groups, return_inverse=True)[1]
-    by_group, probability = _judged(scores, labels, group, methods, _held_out(fold, labels, kinds))
-    losses = {method: float(part.sum()) for method, part in by_group.items()}
-    equal = _about_lowest(by_group)
-    if kinds is not None and len(equal) > 1:
-        by_group, _ = _judged(scores, labels, group, equal, _held_out(fold, labels, None))
-        equal = _about_lowest(by_group)
-    return fit(equal[0], scores, labels), losses, probability[equal[0]]
-
-
-def _judged(
-    scores: Floats,
-    labels: Ints,
-    group: Ints,
-    methods: Sequence[str],
-    parts: Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
-) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Of each method, what each group (G,) adds to the log loss, and the probability (N,) of each
-    video under fits that did not see it."""
     times = np.zeros(len(scores))
     probability = {method: np.zeros(len(scores)) for method in methods}
     loss = {method: np.zeros(len(scores)) for method in methods}
-    for known, unseen in parts:
+    for known, unseen in _held_out(_folds(labels, groups), labels, kinds):
         if not 0 < labels[known].sum() < known.sum():
             raise SettingError(
                 "videos to calibrate on must leave both classes when a fold is held out, but got "

@@ -70,11 +70,12 @@ def test_people_decide_where_unseen_recipes_do_not(
     fakes = 0.6 + np.where(kinds == "a", apart, -apart)
     scores = rng.normal(np.where(labels == 1, fakes, -1.0), 1.0)
     both = ("temperature", "platt")
-    parts = scaling._held_out(scaling._folds(labels, groups), labels, kinds)
-    by_group, _ = scaling._judged(scores, labels, groups, both, parts)
+    by_group, _ = scaling._judged(scores, labels, groups, both, kinds)
     assert (len(scaling._about_lowest(by_group)) > 1) is tied
     assert scaling.choose(scores, labels, groups, both)[0].method == by_people
-    assert scaling.choose(scores, labels, groups, both, kinds=kinds)[0].method == chosen
+    found, losses, _ = scaling.choose(scores, labels, groups, both, kinds=kinds)
+    assert found.method == chosen
+    assert scaling.held_out_losses(scores, labels, groups, both, kinds=kinds) == losses
 
 
 def test_one_recipe_cannot_be_left_out() -> None:

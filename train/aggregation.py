@@ -27,6 +27,7 @@ Rule = Callable[[Floats], float]
 # Cut off at either end of the sorted logits.
 TRIM = 0.1
 TODAYS = "highest run (the app's)"
+SCALINGS = ("temperature", "platt")
 CHANCE_LOSS = math.log(2.0)
 
 
@@ -96,7 +97,7 @@ def compare(
         if name != TODAYS:
             pair = comparison.paired(own, by_rule[TODAYS], labels, groups, resamples=resamples)
             less = Number(pair.difference, *pair.interval, n, 0.0)
-        losses = scaling.choose(own, labels, groups, ("temperature", "platt"), kinds=kinds)[1]
+        losses = scaling.held_out_losses(own, labels, groups, SCALINGS, kinds=kinds)
         rows.append(
             (
                 name,
