@@ -27,6 +27,7 @@ __all__ = ["Slice", "Trained", "opened", "recalibrated", "results", "uncalibrate
 
 # Between these two stands what the calibration measured.
 WORTH, AFTER_WORTH = "## What it is worth\n", f"\n{evaluations.CARD_START}"
+BY = "and calibrated by\n`python -m train {}`"
 UNSEEN = "All numbers are on people who were not trained on. "
 CHOSEN = "AUC when the epoch was chosen"
 
@@ -211,8 +212,7 @@ def write(
 # dfexplain weights: {config.label}, {subject.title}
 
 A detector ({config.label}, {config.crop_px} px crops, margin {config.crop_margin:g}, {size_bytes / 1e6:.1f} MB) that looks for
-{subject.looks_for}. {came} and calibrated by
-`python -m train export`.
+{subject.looks_for}. {came} {BY.format("export")}.
 
 ## What it is for
 
@@ -281,8 +281,9 @@ def recalibrated(
     further = [(row[0], row[1], row[2]) for row in chosen if len(row) == 3]
     unseen = UNSEEN if same and UNSEEN in before else ""
     worth = _worth(calibration, subject, slices, unscored, unseen, further)
-    how = f"Calibrated by `python -m train calibrate`, {_commit()}.\n"
-    return f"---\n{data.to_yaml()}\n---\n{text[:start]}{worth}\n{how}{text[end:]}"
+    told = text[:start].replace(BY.format("export"), BY.format("calibrate"))
+    how = f"Code: {_commit()} when it was calibrated by `python -m train calibrate`.\n"
+    return f"---\n{data.to_yaml()}\n---\n{told}{worth}\n{how}{text[end:]}"
 
 
 def _commit() -> str:

@@ -80,7 +80,9 @@ def test_the_card_says_what_the_new_calibration_measured(again: Path) -> None:
     assert f"| {card.CHOSEN} | 0.8" in new.text
     assert new.text.count(card.WORTH) == 1
     assert "Nothing was recorded" in new.text
-    assert "Calibrated by `python -m train calibrate`, commit" in new.text
+    assert "and calibrated by\n`python -m train calibrate`." in new.text
+    assert "when it was calibrated by `python -m train calibrate`.\n" in new.text
+    assert "train export" not in new.text
 
 
 def test_twice_is_once(
