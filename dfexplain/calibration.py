@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dfexplain import metrics, scaling
 from dfexplain.errors import SettingError
+from dfexplain.intervals import auc_interval
 from dfexplain.structures import Calibration, ReliabilityTable, Scaling
 
 __all__ = ["TARGET_RATE", "fit", "from_dict", "p_fake", "reliability_table", "to_dict"]
@@ -117,7 +118,7 @@ def fit(
         ece=ece(probabilities, labels),
         ece_interval=metrics.bootstrap_interval(ece, probabilities, labels, groups),
         auc=metrics.auc(scores, labels),
-        auc_interval=metrics.bootstrap_interval(metrics.auc, scores, labels, groups),
+        auc_interval=auc_interval(scores, labels, groups),
         reliability=reliability_table(probabilities, labels, weights=balanced),
         scores=scores,
         labels=labels,

@@ -1,17 +1,48 @@
-"""Intervals of means, drawn by whole groups: a group is a person or a source."""
+"""Intervals of means and of the AUC, drawn by whole groups: a group is a person or a source."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dfexplain import metrics
 from dfexplain.metrics import wilson_interval
 
-__all__ = ["mean_interval"]
+__all__ = ["auc_interval", "mean_interval", "one_sided_interval"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def auc_interval(
+    scores: Floats,
+    labels: Ints,
+    groups: NDArray[np.generic],
+    *,
+    resamples: int = 1000,
+    seed: int = 42,
+) -> tuple[float, float]:
+    """95 % bootstrap interval of the AUC of scores (N,), whole `groups` (N,) drawn, and
+    `one_sided_interval` where no draw differs because every fake is above every real."""
+    low, high = metrics.bootstrap_interval(
+        metrics.auc, scores, labels, groups, resamples=resamples, seed=seed
+    )
+    if low == high and low in (0.0, 1.0):
+        return one_sided_interval(low, labels, groups)
+    return low, high
+
+
+def one_sided_interval(
+    value: float, labels: Ints, groups: NDArray[np.generic]
+) -> tuple[float, float]:
+    """95 % interval of a measure of 0 or 1 that no resample moves: what so many groups allow as the
+    rarer of both classes has (Wilson's, for want of a spread)."""
+    count = min(len(np.unique(groups[labels == label])) for label in (0, 1))
+    return wilson_interval(value * count, count)
 
 
 def mean_interval(
-    values: NDArray[np.float64],
+    values: Floats,
     groups: NDArray[np.generic],
     *,
     bounds: tuple[float, float] = (0.0, 1.0),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn import metrics as reference
 
 from dfexplain import comparison, metrics
+from dfexplain.intervals import auc_interval
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -210,6 +211,24 @@ def test_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
         )
         hits += low <= truth <= high
     assert 51 <= hits <= 60
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_no_spread_is_no_certainty(sign: float) -> None:
+    """Where every fake is above every real no draw differs: ten people allow 0.72, not 1.00."""
+    labels, people = np.tile([0, 1], 20), np.repeat(np.arange(10), 4)
+    scores = sign * (labels + np.linspace(0.0, 0.5, 40))
+    assert metrics.bootstrap_interval(metrics.auc, scores, labels, people) == (sign > 0, sign > 0)
+    low, high = auc_interval(scores, labels, people)
+    assert (high - low) == pytest.approx(0.2775, abs=1e-4)
+    assert (high if sign > 0 else 1.0 - low) == pytest.approx(1.0)
+    # Two of the class that is rarer allow less.
+    rare = labels * (people < 2)
+    assert auc_interval(rare + 0.0, rare, people)[0] == pytest.approx(0.3424, abs=1e-4)
+    mixed = np.random.default_rng(0).normal(size=40)
+    assert auc_interval(mixed, labels, people) == metrics.bootstrap_interval(
+        metrics.auc, mixed, labels, people
+    )
 
 
 def test_resamples_draw_whole_groups_and_both_classes() -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dfexplain import comparison, metrics, plots
 from dfexplain.engine import Engine
 from dfexplain.errors import SettingError
+from dfexplain.intervals import auc_interval
 from train import splits
 from train.config import Augmentation, FitConfig
 from train.loop import CropsData, FitResult, fit
@@ -163,7 +164,7 @@ def _auc(run: _Run) -> float:
 def _row(run: _Run, best: _Run, group_of: dict[str, int]) -> Row:
     scores, labels = _arrays(run)
     groups = np.array([group_of[video.record.key] for video in run.scored])
-    low, high = metrics.bootstrap_interval(metrics.auc, scores, labels, groups, resamples=RESAMPLES)
+    low, high = auc_interval(scores, labels, groups, resamples=RESAMPLES)
     row = Row(
         name=run.config.name,
         augmented=run.augmented,

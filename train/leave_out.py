@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dfexplain import metrics
 from dfexplain.engine import Engine
 from dfexplain.evaluation import in_words
+from dfexplain.intervals import auc_interval
 from dfexplain.structures import Number
 from train.config import Data, FitConfig
 from train.datasets import PortraitsData
@@ -99,7 +100,7 @@ def _crops(pairs: PairDataset, recipe: str) -> Iterator[Images]:
 def _auc(
     logits: NDArray[np.float64], labels: NDArray[np.int64], people: NDArray[np.str_]
 ) -> Number:
-    low, high = metrics.bootstrap_interval(metrics.auc, logits, labels, people, resamples=RESAMPLES)
+    low, high = auc_interval(logits, labels, people, resamples=RESAMPLES)
     return Number(metrics.auc(logits, labels), low, high, len(labels), 0.5)
 
 

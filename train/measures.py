@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dfexplain import calibration as calibrations
 from dfexplain import metrics, scaling
+from dfexplain.intervals import one_sided_interval
 from dfexplain.structures import Calibration
 
 __all__ = ["Level", "Measure", "chance", "measure"]
@@ -151,12 +152,9 @@ def measure(
     # One group, or one class, gives no second draw to compare with.
     if distinct > 1 and 0 < fakes < len(labels):
         intervals = metrics.bootstrap_intervals(known, labels, groups, resamples=resamples)
-    reals_in, fakes_in = (len(np.unique(groups[labels == k])) for k in (0, 1))
     for name, (low, high) in intervals.items():
         if low == high and values[name] in (0.0, 1.0) and name not in _LOSSES:
-            # No resample differs where all are right: as many groups allow so much (Wilson).
-            count = min(reals_in, fakes_in)
-            intervals[name] = metrics.wilson_interval(values[name] * count, count)
+            intervals[name] = one_sided_interval(values[name], labels, groups)
     measures = {
         name: Measure(values[name], *intervals.get(name, (None, None)))
         if name in known

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from dfexplain import aggregate, metrics
+from dfexplain.intervals import auc_interval
 from dfexplain.models import VideoModel
 from train.batches import Row, Samples, loader
 from train.config import FitConfig
@@ -55,9 +56,7 @@ def measure(rows: list[Row], logits: Floats, clip_frames: int) -> dict[str, floa
     values = np.array(list(scores.values()))
     truth = np.array([known[video].label for video in scores], np.int64)
     clusters = np.array([known[video].source for video in scores])
-    low, high = metrics.bootstrap_interval(
-        metrics.auc, values, truth, clusters, resamples=RESAMPLES
-    )
+    low, high = auc_interval(values, truth, clusters, resamples=RESAMPLES)
     row = {
         "val_loss": float(np.mean(np.logaddexp(0.0, logits) - labels * logits)),
         "val_acc": float(np.mean((values > 0) == (truth == 1))),

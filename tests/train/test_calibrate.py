@@ -14,12 +14,12 @@ from dfexplain import hub, weights_writing
 from dfexplain.release_checks import check
 from dfexplain.structures import Evaluation
 from tests import small_weights as small
-from tests.train.crops import draw, rows
-from train import card
+from tests.train.crops import draw, rows, video
+from train import card, export
 from train.__main__ import main
 from train.material import VideoMaterial
 from train.records import VideoRecord, write_crops, write_videos
-from train.scores import score_videos
+from train.scores import ScoredVideo, score_videos
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "weights" / "default"
@@ -186,3 +186,13 @@ def test_scores_of_made_clips_do_not_depend_on_the_calibration() -> None:
     scores = [score_videos(w, videos, ROOT / "examples")[0] for w in (weights, strict)]
     assert scores[0].score == scores[1].score
     assert scores[1].withdrawn
+
+
+@pytest.mark.parametrize(("people", "least"), [(2, 0.34), (6, 0.61)])
+def test_few_people_prove_little_even_if_all_are_told_apart(people: int, least: float) -> None:
+    scored = [
+        ScoredVideo(video(i, label), label + 0.01 * i) for i in range(people) for label in (0, 1)
+    ]
+    fitted = export.calibrate(scored, "", "made-up scores", 0.05)
+    assert fitted.auc == 1.0
+    assert [round(end, 2) for end in fitted.auc_interval] == [least, 1.0]

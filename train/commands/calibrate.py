@@ -1,8 +1,9 @@
 """`python -m train calibrate`: calibrate weights that are there already, on your own videos.
 
-Scores labelled videos as the app does, or crops of them, or made clips of validation portraits, and
-writes the weights with what follows: probabilities, threshold, the band of no answer and the limits
-beyond which no probability is given. The network is not touched.
+Scores labelled videos as the app does (a table, or a folder such as one of real/ and fake/), or
+crops of them, or made clips of validation portraits, and writes the weights with what follows:
+probabilities, threshold, the band of no answer and the limits beyond which no probability is given.
+The network is not touched.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default=None, help="folder, name or org/name[@revision]")
     parser.add_argument("--out", type=Path, required=True, help="weights folder to write")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--videos", type=Path, help="table of labelled videos (docs/data.md)")
+    source.add_argument(
+        "--videos", type=Path, help="table or folder of labelled videos (docs/data.md)"
+    )
     source.add_argument("--val-csv", type=Path, help="table of crops of labelled videos")
     source.add_argument("--data", type=Path, help="folder with portraits.csv [DFEXPLAIN_DATA]")
-    parser.add_argument("--video-root", type=Path, help="folder of the videos [that of the table]")
+    parser.add_argument("--video-root", type=Path, help="folder of the videos [that of --videos]")
     parser.add_argument("--image-root", type=Path, help="folder of the crops [that of the table]")
     parser.add_argument(
         "--cache", type=Path, default=Path(".cache/evaluate"), metavar="DIR",
@@ -37,15 +40,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _material(args: argparse.Namespace) -> Scoring:
-    from train import portraits, records
+    from train import importers, portraits, records
     from train.material import PortraitMaterial, TableMaterial, VideoMaterial
 
     if args.videos is not None:
-        root = args.video_root or args.videos.parent
-        return VideoMaterial(records.read_videos(args.videos), root)
+        table = args.videos.is_file()
+        root = args.videos.parent if table else args.videos
+        videos = importers.read(args.videos, "table" if table else "auto", say=print)
+        labelled = [video for video in videos if video.label is not None]
+        return VideoMaterial(labelled, args.video_root or root)
     if args.val_csv is not None:
-        root = args.image_root or args.val_csv.parent
-        return TableMaterial([], records.read_crops(args.val_csv), root)
+        rows = [r for r in records.read_crops(args.val_csv) if r.video.label is not None]
+        return TableMaterial([], rows, args.image_root or args.val_csv.parent)
     root = portraits.data_root(args.data)
     return PortraitMaterial([], portraits.load(root, ("val",), args.cache))
 

@@ -73,12 +73,15 @@ def target_fpr(args: argparse.Namespace) -> float:
 
 def print_made(weights: Weights, out: Path) -> None:
     """Say which weights stand in `out` now, and what their calibration measured."""
+    from dfexplain.release_checks import stated
+
     print(f"{out}: {weights.info.sha256}")
     measured = weights.calibration
     if measured is None:
         print("not calibrated: scores, no probabilities")
     else:
-        print(f"video AUC {measured.auc:.3f} {measured.auc_interval}, ECE {measured.ece:.3f}")
+        words = stated(measured)
+        print(f"video AUC {words['roc_auc']}, ECE {words['expected_calibration_error']}")
 
 
 def _terms(args: argparse.Namespace) -> dict[str, str]:

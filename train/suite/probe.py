@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfexplain import metrics
+from dfexplain.intervals import auc_interval
 from dfexplain.models import ModelConfig
 from dfexplain.structures import EvaluationTable, Number
 from train.portraits import Portrait
@@ -105,7 +106,7 @@ def table(people: Sequence[Portrait], config: ModelConfig, resamples: int) -> Ev
             groups += [portrait.identity] * 2
     x, y, who = np.stack(rows), np.array(labels, np.int64), np.array(groups)
     scores = held_out_scores(x, y, who)
-    low, high = metrics.bootstrap_interval(metrics.auc, scores, y, who, resamples=resamples)
+    low, high = auc_interval(scores, y, who, resamples=resamples)
     alone = [
         (f"{name} alone", Number(metrics.auc(x[:, i], y), None, None, len(y), 0.5))
         for i, name in enumerate(STATISTICS)
