@@ -26,6 +26,7 @@ from train import aggregation, card, evaluate, gate, neighbours, scores
 from train.checkpoints import load_checkpoint
 from train.convert import Converted
 from train.material import Material, PortraitMaterial, Scoring, TableMaterial
+from train.measures import TOLD_FROM
 from train.scores import ScoredVideo
 
 __all__ = ["calibrate", "export", "export_checkpoint", "heat_scale", "recalibrate"]
@@ -34,8 +35,6 @@ __all__ = ["calibrate", "export", "export_checkpoint", "heat_scale", "recalibrat
 SCALE_CROPS = 600
 # In logits: less would paint noise.
 LEAST_SCALE = 0.1
-# Videos of a class in a slice of the card, or the slice has no number: two clips have an AUC too.
-TOLD_FROM = 10
 
 
 def _look(

@@ -14,10 +14,13 @@ from dfexplain import metrics, scaling
 from dfexplain.intervals import one_sided_interval
 from dfexplain.structures import Calibration
 
-__all__ = ["Level", "Measure", "chance", "measure"]
+__all__ = ["TOLD_FROM", "Level", "Measure", "chance", "measure"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+# Videos of a class in a slice, or the slice has no number: two clips have an AUC too.
+TOLD_FROM = 10
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,21 @@ def test_tables_of_people_say_what_the_scores_are() -> None:
     assert dict(tables["groups"].rows)["sex"] == people.NO_LABELS
 
 
+def test_a_part_of_a_few_clips_has_no_number() -> None:
+    """Three clips have an AUC too, of 0 perhaps."""
+    clips, scored = made()
+    scored = [replace(s, face_px=100.0) for s in scored]
+    # Clips are untouched and forged in turn; the first has no score.
+    for i in range(1, 20):
+        scored[i] = replace(scored[i], face_px=70.0)
+    *_, sizes, _ = people.tables(clips, scored, FITTED, 100)
+    few, rest = sizes.rows
+    assert few[:3] == ("0 to 79 px", "too few of a class", "too few untouched ones (9)")
+    assert isinstance(few[3], Number)
+    assert few[3].n == 10
+    assert all(isinstance(cell, Number) for cell in rest[1:])
+
+
 def share_of_none(groups: int) -> tuple[float, float]:
     return metrics.wilson_interval(0, groups)
 

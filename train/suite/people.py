@@ -12,6 +12,7 @@ from dfexplain.structures import Calibration, Cell, EvaluationTable, Number
 from train import evaluate
 from train.forgeries import RECIPES
 from train.made_clips import ClipTask
+from train.measures import TOLD_FROM
 from train.scores import ScoredVideo
 from train.suite import skin
 from train.suite.numbers import UNMEASURED, Sample, share
@@ -141,10 +142,18 @@ def _sliced(
     key: str, title: str, column: str, sample: Sample, names: Sequence[str]
 ) -> EvaluationTable:
     found = np.array(names)
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for name in sorted(set(names), key=_leading_number):
         part = sample.only(found == name)
-        rows.append((name, part.number("auc"), part.called_fake(0), part.misses()))
+        reals, fakes = (int((part.labels == label).sum()) for label in (0, 1))
+        rows.append(
+            (
+                name,
+                part.number("auc") if min(reals, fakes) >= TOLD_FROM else "too few of a class",
+                part.called_fake(0) if reals >= TOLD_FROM else f"too few untouched ones ({reals})",
+                part.misses() if fakes >= TOLD_FROM else f"too few forged ones ({fakes})",
+            )
+        )
     return EvaluationTable(
         key,
         title,
