@@ -141,6 +141,16 @@ def test_the_flagged_frames_are_tested_one_after_another() -> None:
     assert logits == sorted(logits, reverse=True)
     assert len(picks) > 1
     assert set(picks) == set(viewer.flagged(REPORT))
-    lines = list(explaining.tested(Services(), REPORT, drawn_weights()))
+    services, weights = Services(), drawn_weights()
+    lines, held = zip(*explaining.tested(services, REPORT, weights), strict=True)
     assert f"{len(picks)} of {len(picks)} …" in lines[-2]
     assert f"of {len(picks)} flagged frames" in lines[-1]
+    explainer = services.explainer(weights)
+    better = []
+    for pick in picks:
+        found = explainer.explain(REPORT, REPORT.lanes[pick.lane], pick.row, regions=False)
+        assert found.faithfulness is not None
+        if found.faithfulness.tells and found.faithfulness.beats_chance:
+            better.append(pick)
+    assert held[-1] == held[-2] == tuple(better)
+    assert f"on {len(better)} of {len(picks)}" in lines[-1]

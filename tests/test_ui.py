@@ -147,6 +147,10 @@ def test_flagged_frames_are_walked_in_time_order_and_round() -> None:
         walked.append(at)
     assert walked == [*picks[1:], picks[0]]
     assert viewer.step(report, picks[0], forward=False) == picks[-1]
+    among = picks[1::2]
+    assert viewer.step(report, picks[0], True, among) == among[0]
+    assert viewer.step(report, among[-1], True, among) == among[0]
+    assert viewer.step(report, picks[0], True, ()) == picks[0]
     assert viewer.first(report) in picks
 
 

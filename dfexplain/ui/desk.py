@@ -46,6 +46,7 @@ class Desk:
     frame: gr.ImageSlider
     previous: gr.Button
     next: gr.Button
+    holding: gr.Button
     signed: gr.Checkbox
     show: gr.Radio
     bar: gr.HTML
@@ -55,6 +56,7 @@ class Desk:
     report: gr.State
     pick: gr.State
     found: gr.State
+    held: gr.State
     downloads: downloads.Downloads
     reading: reading.Waiting
 
@@ -131,6 +133,7 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
             caption = gr.HTML(_no_frame(), apply_default_css=False, elem_id="caption")
             previous = button(words.PREVIOUS, "previous")
             following = button(words.NEXT, "next")
+            holding = button(words.NEXT_HOLDING, "holding", visible=False)
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=280):
                 crop = slider(words.CROP, "crop")
@@ -154,10 +157,11 @@ def desk(examples: list[Path], kept_s: float) -> Desk:
         files = downloads.downloads()
         busy = gr.State(False)
         source, report, pick, found = (gr.State(None, time_to_live=kept_s) for _ in range(4))
+        held = gr.State((), time_to_live=kept_s)
     return Desk(
         upload, player, picture, note, weights_line, origin, another, again, cancel, forget, frames,
-        buttons, card, line, caption, crop, frame, previous, following, signed, show, bar,
-        evidence, busy, source, report, pick, found, files, reader,
+        buttons, card, line, caption, crop, frame, previous, following, holding, signed, show,
+        bar, evidence, busy, source, report, pick, found, held, files, reader,
     )  # fmt: skip
 
 
@@ -196,6 +200,7 @@ def _cleared(at: Desk) -> Update:
         **reading.nothing_hidden(at.reading),
         at.previous: gr.Button(interactive=False),
         at.next: gr.Button(interactive=False),
+        **holding(at, ()),
     }
 
 
@@ -251,6 +256,11 @@ def showing(at: Desk, report: VideoReport, view: View) -> Update:
         shown[at.picture] = gr.Image(seen[0] if seen else None, visible=True)
         shown[at.player] = gr.Video(None, visible=False)
     return shown
+
+
+def holding(at: Desk, held: tuple[Pick, ...]) -> Update:
+    """Which flagged frames have a map that beats chance: a button leads from one to the next."""
+    return {at.held: held, at.holding: gr.Button(visible=bool(held), interactive=bool(held))}
 
 
 def facing(

@@ -34,25 +34,33 @@ def strongest(report: VideoReport) -> list[Pick]:
     return sorted(picks, key=lambda p: -float(report.lanes[p.lane].scores.logit[p.row]))
 
 
-def tested(services: Services, report: VideoReport, weights: Weights) -> Iterator[str]:
-    """Test the maps of the flagged frames against chance, one after another; each step in words."""
-    picks, found = strongest(report), list[Faithfulness]()
+def tested(
+    services: Services, report: VideoReport, weights: Weights
+) -> Iterator[tuple[str, tuple[Pick, ...]]]:
+    """Test the maps of the flagged frames against chance, one after another; each step in words,
+    with the frames whose maps have beaten it so far."""
+    picks, found, held = strongest(report), list[Faithfulness](), list[Pick]()
     explainer = services.explainer(weights)
 
     def each() -> Iterator[Explanation]:
         for pick in picks:
             yield explainer.explain(report, report.lanes[pick.lane], pick.row, regions=False)
 
+    left = iter(picks)
     for answer in lively(each()):
-        if answer is not None and answer.faithfulness is not None:
+        pick = None if answer is None else next(left)
+        if pick is not None and answer is not None and answer.faithfulness is not None:
             found.append(answer.faithfulness)
-        yield words.note(words.TESTING.format(done=len(found), total=len(picks)))
+            if answer.faithfulness.tells and answer.faithfulness.beats_chance:
+                held.append(pick)
+        yield words.note(words.TESTING.format(done=len(found), total=len(picks))), tuple(held)
     spans = [span for lane in report.lanes for span in explainer.spans(report, lane)]
-    yield words.note(told.beats_chance(found)) + "".join(
+    said = words.note(told.beats_chance(found)) + "".join(
         words.note(f"face {lane.track_id}: {told.carried(mine)}")
         for lane in report.lanes
         if (mine := [span for span in spans if span.track_id == lane.track_id])
     )
+    yield said, tuple(held)
 
 
 def wire(
@@ -161,8 +169,8 @@ def wire(
     def background(report: VideoReport | None, weights: Weights | None) -> Iterator[Update]:
         if report is None or weights is None or weights.info.sha256 != report.weights.sha256:
             return
-        for line in tested(services, report, weights):
-            yield {to.summary: line}
+        for line, held in tested(services, report, weights):
+            yield {to.summary: line, **desk.holding(at, held)}
 
     outputs, faced = to.outputs(), [at.evidence, at.found, at.crop, at.frame]
     asked = [at.report, at.pick, loaded, at.signed]
@@ -190,7 +198,7 @@ def wire(
         run.success(
             background,
             [at.report, loaded],
-            to.summary,
+            [to.summary, at.held, at.holding],
             show_progress="hidden",
             concurrency_id="test",
             concurrency_limit=1,

@@ -10,9 +10,11 @@ __all__ = ["HEIGHT", "button", "slider"]
 HEIGHT = 384
 
 
-def button(label: str, elem_id: str) -> gr.Button:
+def button(label: str, elem_id: str, *, visible: bool = True) -> gr.Button:
     """A small button that can be pressed once there is something to press it for."""
-    return gr.Button(label, size="sm", scale=0, min_width=60, interactive=False, elem_id=elem_id)
+    return gr.Button(
+        label, size="sm", scale=0, min_width=60, interactive=False, visible=visible, elem_id=elem_id
+    )
 
 
 def slider(label: str, elem_id: str) -> gr.ImageSlider:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,9 +85,10 @@ def first(report: VideoReport) -> Pick | None:
     return max(picks, key=lambda pick: _logit(report, pick), default=None)
 
 
-def step(report: VideoReport, at: Pick, forward: bool) -> Pick:
-    """The next or previous flagged frame seen from `at`, going round at the ends."""
-    picks = flagged(report)
+def step(report: VideoReport, at: Pick, forward: bool, among: Sequence[Pick] | None = None) -> Pick:
+    """The next or previous flagged frame seen from `at`, or the next of those `among` them, going
+    round at the ends."""
+    picks = [p for p in flagged(report) if among is None or p in among]
     if not picks:
         return at
 
