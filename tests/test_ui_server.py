@@ -114,9 +114,9 @@ def test_limits_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(fn.concurrency_limit == 1 for fn in analyses)
     states = [block for block in demo.blocks.values() if isinstance(block, gr.State)]
     bounded = [state for state in states if state.time_to_live < float("inf")]
-    # The weights; the file, report, frame and explanation of a session; what it has covered; and
-    # what Compare, Batch and History hold of it.
-    assert len(bounded) == 9
+    # The weights; the file, report, frame and explanation of a session; its frames whose maps beat
+    # chance; what it has covered; and what Compare, Batch and History hold of it.
+    assert len(bounded) == 10
     assert all(state in bounded for state in states if state.value is None)
 
 
