@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from dfexplain import metrics
 from dfexplain.metrics import wilson_interval
 
-__all__ = ["auc_interval", "mean_interval", "one_sided_interval"]
+__all__ = ["auc_interval", "mean_interval", "with_spread"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,25 +20,22 @@ def auc_interval(
     groups: NDArray[np.generic],
     *,
     resamples: int = 1000,
-    seed: int = 42,
 ) -> tuple[float, float]:
-    """95 % bootstrap interval of the AUC of scores (N,), whole `groups` (N,) drawn, and
-    `one_sided_interval` where no draw differs because every fake is above every real."""
-    low, high = metrics.bootstrap_interval(
-        metrics.auc, scores, labels, groups, resamples=resamples, seed=seed
-    )
+    """95 % interval of the AUC of scores (N,), whole `groups` (N,) drawn."""
+    drawn = metrics.bootstrap_interval(metrics.auc, scores, labels, groups, resamples=resamples)
+    return with_spread(drawn, labels, groups)
+
+
+def with_spread(
+    drawn: tuple[float, float], labels: Ints, groups: NDArray[np.generic]
+) -> tuple[float, float]:
+    """`drawn`, the bootstrap interval of a measure in 0..1. Where no draw differs because all is
+    right, or all wrong: what so many groups allow as the rarer class has (Wilson's)."""
+    low, high = drawn
     if low == high and low in (0.0, 1.0):
-        return one_sided_interval(low, labels, groups)
-    return low, high
-
-
-def one_sided_interval(
-    value: float, labels: Ints, groups: NDArray[np.generic]
-) -> tuple[float, float]:
-    """95 % interval of a measure of 0 or 1 that no resample moves: what so many groups allow as the
-    rarer of both classes has (Wilson's, for want of a spread)."""
-    count = min(len(np.unique(groups[labels == label])) for label in (0, 1))
-    return wilson_interval(value * count, count)
+        count = min(len(np.unique(groups[labels == label])) for label in (0, 1))
+        return wilson_interval(low * count, count)
+    return drawn
 
 
 def mean_interval(

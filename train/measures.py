@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dfexplain import calibration as calibrations
 from dfexplain import metrics, scaling
-from dfexplain.intervals import one_sided_interval
+from dfexplain.intervals import with_spread
 from dfexplain.structures import Calibration
 
 __all__ = ["TOLD_FROM", "Level", "Measure", "chance", "measure"]
@@ -155,9 +155,8 @@ def measure(
     # One group, or one class, gives no second draw to compare with.
     if distinct > 1 and 0 < fakes < len(labels):
         intervals = metrics.bootstrap_intervals(known, labels, groups, resamples=resamples)
-    for name, (low, high) in intervals.items():
-        if low == high and values[name] in (0.0, 1.0) and name not in _LOSSES:
-            intervals[name] = one_sided_interval(values[name], labels, groups)
+    for name in intervals.keys() - set(_LOSSES):
+        intervals[name] = with_spread(intervals[name], labels, groups)
     measures = {
         name: Measure(values[name], *intervals.get(name, (None, None)))
         if name in known

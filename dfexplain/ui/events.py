@@ -198,26 +198,19 @@ def wire_viewing(at: Desk, why: Reasons, services: Services) -> None:
         return desk.facing(at, report, found, View(signed, show))
 
     def flagged(
-        report: VideoReport | None, pick: Pick | None, signed: bool, show: str, *, forward: bool
-    ) -> Update:
-        if report is None or pick is None:
-            return same
-        return moved(report, viewer.step(report, pick, forward), signed, show)
-
-    def holding(
         report: VideoReport | None,
         pick: Pick | None,
         signed: bool,
         show: str,
-        held: tuple[Pick, ...],
+        among: tuple[Pick, ...] | None = None,
+        *,
+        forward: bool,
     ) -> Update:
-        if report is None or pick is None or not held:
+        if report is None or pick is None:
             return same
-        return moved(report, viewer.step(report, pick, True, held), signed, show)
-
-    def moved(report: VideoReport, pick: Pick, signed: bool, show: str) -> Update:
-        cursor = timeline.cursor(pick.lane, pick.row)
-        return {**desk.facing(at, report, pick, View(signed, show)), at.timeline: cursor}
+        found = viewer.step(report, pick, forward, among)
+        moved = timeline.cursor(found.lane, found.row)
+        return {**desk.facing(at, report, found, View(signed, show)), at.timeline: moved}
 
     def redraw(
         report: VideoReport | None,
@@ -253,7 +246,7 @@ def wire_viewing(at: Desk, why: Reasons, services: Services) -> None:
     for before, after in ((at.previous, at.next), (why.previous, why.next)):
         before.click(partial(flagged, forward=False), inputs, faced, **LATEST)
         after.click(partial(flagged, forward=True), inputs, faced, **LATEST)
-    at.holding.click(holding, [*inputs, at.held], faced, **LATEST)
+    at.holding.click(partial(flagged, forward=True), [*inputs, at.held], faced, **LATEST)
     for part in (at.signed, at.show):
         part.input(redraw, [*inputs, at.found], faced, **LATEST)
 

@@ -42,16 +42,16 @@ def tested(
     picks, found, held = strongest(report), list[Faithfulness](), list[Pick]()
     explainer = services.explainer(weights)
 
-    def each() -> Iterator[Explanation]:
+    def each() -> Iterator[tuple[Pick, Faithfulness | None]]:
         for pick in picks:
-            yield explainer.explain(report, report.lanes[pick.lane], pick.row, regions=False)
+            lane = report.lanes[pick.lane]
+            yield pick, explainer.explain(report, lane, pick.row, regions=False).faithfulness
 
-    left = iter(picks)
     for answer in lively(each()):
-        pick = None if answer is None else next(left)
-        if pick is not None and answer is not None and answer.faithfulness is not None:
-            found.append(answer.faithfulness)
-            if answer.faithfulness.tells and answer.faithfulness.beats_chance:
+        pick, test = answer or (None, None)
+        if pick is not None and test is not None:
+            found.append(test)
+            if test.tells and test.beats_chance:
                 held.append(pick)
         yield words.note(words.TESTING.format(done=len(found), total=len(picks))), tuple(held)
     spans = [span for lane in report.lanes for span in explainer.spans(report, lane)]

@@ -88,7 +88,8 @@ def first(report: VideoReport) -> Pick | None:
 def step(report: VideoReport, at: Pick, forward: bool, among: Sequence[Pick] | None = None) -> Pick:
     """The next or previous flagged frame seen from `at`, or the next of those `among` them, going
     round at the ends."""
-    picks = [p for p in flagged(report) if among is None or p in among]
+    wanted = None if among is None else set(among)
+    picks = [pick for pick in flagged(report) if wanted is None or pick in wanted]
     if not picks:
         return at
 
