@@ -24,6 +24,7 @@ COMMANDS = (
     "compare",
     "leave-out",
     "evaluate",
+    "alarms",
     "predict",
     "export",
     "calibrate",

@@ -17,6 +17,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
 from dfexplain.encode import h264_frame
+from train.camera import Camera, draw_camera
 from train.config import Augmentation
 
 __all__ = ["Wear", "draw_wear", "geometry_and_colour"]
@@ -55,6 +56,7 @@ class Wear:
     pans: tuple[tuple[float, float], ...]
     preset: str
     noise_seed: int
+    camera: Camera | None = None
 
     def apply(self, frames: list[Image], face_px: float) -> list[Image]:
         """Wear pictures (H, W, 3) of one size in which the face is `face_px` wide."""
@@ -112,6 +114,8 @@ class Wear:
         if self.noise > 0:
             grain = np.random.default_rng(self.noise_seed).standard_normal(out.shape, np.float32)
             out += np.float32(self.noise) * grain
+        if self.camera is not None:
+            out = self.camera.apply(np.clip(out, 0, 255).astype(np.float32), unit)
         worn = np.asarray(np.clip(np.round(out), 0, 255), np.uint8)
         if self.jpeg is not None:
             done, data = cv2.imencode(
@@ -132,7 +136,9 @@ def _slope(shape: tuple[int, int], strength: float, angle_deg: float) -> NDArray
     return np.asarray(1.0 + np.float32(strength) * np.tanh(1.5 * across), np.float32)
 
 
-def draw_wear(rng: np.random.Generator, *, moving: bool = True, hard: float = 0.0) -> Wear:
+def draw_wear(
+    rng: np.random.Generator, *, moving: bool = True, hard: float = 0.0, camera: float = 0.0
+) -> Wear:
     """Draw a chain: lens, exposure, scaling, noise, then none to two codecs (most often H.264).
 
     Its strength is drawn first, u squared for u uniform in 0..1: most pictures are worn a little
@@ -143,7 +149,8 @@ def draw_wear(rng: np.random.Generator, *, moving: bool = True, hard: float = 0.
     prediction smooth faces as blending does, and only what was seen worn so is told apart. Without
     it each picture is a clip of one frame, mostly at a low CRF: quicker, and easier to learn first.
     A share `hard` is worn hard besides, by HARD_BLUR_PX or by one codec of HARD_CRF, which the rest
-    hardly ever is: or blur itself is taken for a forgery.
+    hardly ever is: or blur itself is taken for a forgery. A share `camera` is processed as video
+    cameras do (`train.camera`): or all video is.
     """
     strength = float(rng.random()) ** 2
 
@@ -182,6 +189,8 @@ def draw_wear(rng: np.random.Generator, *, moving: bool = True, hard: float = 0.
         preset="veryfast" if moving else "ultrafast",
         noise_seed=int(rng.integers(2**31)),
     )
+    if camera and rng.random() < camera:
+        wear = replace(wear, camera=draw_camera(rng))
     if not hard or rng.random() >= hard:
         return wear
     if rng.random() < 0.5:

@@ -46,12 +46,12 @@ class Data(Section):
     each equal part of its track (Wang et al., TSN, ECCV 2016), or every `stride`-th in a row if
     that is not 0; `jitter` draws where. `sampling`: `balanced` draws as many real as fake,
     `paired` a fake with a real of the same source. `max_videos_per_class` limits training (0: all).
-    The rest is for portraits only: `left_out` is a recipe of forgeries that is never drawn, `even`
-    draws the others with equal shares, `favoured` is one that is drawn 2.5 times as often (never
-    for validation), `only` names those that are drawn at all, `flicker` is the share of forgeries
-    that flicker. `moving` wears pictures as frames of a moving clip, `hard_wear` is the share of
-    those trained on that are worn hard (`augment.draw_wear`), `reshaped` bends the people that are
-    trained on into others each time (`reshape`).
+    The rest is for portraits only. Forgeries: `left_out` is a recipe that is never drawn, `even`
+    gives the others equal shares, `favoured` is one drawn 2.5 times as often (never to validate),
+    `only` names those drawn at all, `flicker` is the share that flickers. Pictures: `moving` wears
+    them as frames of a moving clip, a share `hard_wear` hard, a share `camera` as video cameras do
+    (`augment.draw_wear`); `reshaped` bends all people into others, `expressions` a share into some
+    who pull faces (`reshape`). `hard_wear` and `reshaped` are for training alone.
     """
 
     batch_size: int = number(16, 1)
@@ -68,6 +68,8 @@ class Data(Section):
     flicker: float = number(0.0, 0.0, 1.0)
     moving: bool = True
     hard_wear: float = number(0.0, 0.0, 1.0)
+    camera: float = number(0.0, 0.0, 1.0)
+    expressions: float = number(0.0, 0.0, 1.0)
     reshaped: bool = False
 
     def __post_init__(self) -> None:
@@ -136,12 +138,11 @@ class Loss(Section):
     `pos_weight` weighs fakes, `bce` only; `auto` is real over fake training samples. `mask` weighs
     the auxiliary task of saying which cells are forged (portraits only).
 
-    `teacher` is a weights folder or name, a run or a config, to learn from (empty: none).
-    `specialist` is another beside it, for one kind of forgeries, which is `specialist_share` of
-    them. With `mirror` they see half of the batches mirrored, so that what is learnt is their mean
-    over both ways to look. `distil` is the share of the loss that takes the teacher's answer,
-    softened by `temperature`, for the label (Hinton et al. 2015). `hint` weighs the wish to have
-    its features (Romero et al., FitNets, ICLR 2015).
+    `teacher` is a weights folder or name, a run or a config, to learn from (empty: none), and
+    `specialist` another for one kind of forgeries, `specialist_share` of them. With `mirror` they
+    see half of the batches mirrored: what is learnt is their mean over both ways to look. `distil`
+    is the share of the loss that takes the teacher's answer, softened by `temperature`, for the
+    label (Hinton et al. 2015), `hint` weighs its features (Romero et al., FitNets, ICLR 2015).
     """
 
     kind: str = choice("cross_entropy", "bce")
@@ -183,10 +184,9 @@ class Run(Section):
     `init` is a run, a weights folder or a config (`train.before`) whose weights come first.
     `precision`: `auto` is bf16 or fp16 on CUDA and fp32 on a CPU. `pretrained` starts from ImageNet
     weights where they are at hand, `from_teacher` from the teacher's tensors of the same names and
-    shapes or, where the model is a larger one, as the teacher (`train.growth`). The epoch with the
-    best `select` is kept as best.pt; after `patience` epochs without a better one the run stops (0:
-    never). A step is logged every `log_interval`. `checkpoint_minutes` is the time between
-    checkpoints within an epoch (0: one after each step).
+    shapes or, where the model is larger, as the teacher (`train.growth`). The epoch with the best
+    `select` is kept as best.pt; after `patience` epochs without a better one the run stops (0:
+    never). There is a log each `log_interval` steps, a checkpoint each `checkpoint_minutes` (0: step).
     """
 
     epochs: int = number(10, 1)

@@ -161,7 +161,7 @@ class PortraitSamples:
         self, portraits: list[Portrait], config: FitConfig, seed: int, draws: int = 0
     ) -> None:
         asked = config.data
-        if draws:  # What validates is worn and drawn as the made clips are.
+        if draws:  # What validates is drawn and worn as the made clips are, cameras apart.
             asked = replace(asked, reshaped=False, hard_wear=0.0, favoured="")
         self.pairs = PairDataset(portraits, config.model, seed=seed, data=asked)
         self.kept = draws > 0

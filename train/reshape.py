@@ -2,7 +2,9 @@
 
 A network learns a thousand portraits by heart within twenty epochs, and then tells a forgery by
 what differs from the face it remembers. A face that is bent anew each time cannot be remembered.
-What is made of it, real and forged, is bent alike, so bending tells nothing.
+What is made of it, real and forged, is bent alike, so bending tells nothing. Portraits smile into
+the lens: a detector that never saw a face speak or frown takes those for warped, so it may be given
+other expressions besides.
 """
 
 from __future__ import annotations
@@ -22,12 +24,16 @@ Array = NDArray[np.float32]
 # Largest stretch (natural logarithm) and shear; deviation of the field's nodes in face widths, and
 # how many nodes it has across the picture.
 STRETCH, SHEAR, BEND, NODES = 0.09, 0.08, 0.02, 6
+# Expressions: deviation of how much the places around eyes, nose and mouth are stretched along the
+# face and across it, and of how far they move, in face widths; how wide those places are.
+OPENED, WIDENED, MOVED, PLACE = 0.22, 0.12, 0.015, 0.13
 # The field is smooth and slight, so the fixed point below is reached quickly.
 ROUNDS = 8
 
 
-def reshape(portrait: Portrait, rng: np.random.Generator) -> Portrait:
-    """The portrait with its picture (H, W, 3), box and landmarks bent by one draw from `rng`."""
+def reshape(portrait: Portrait, rng: np.random.Generator, *, expression: bool = False) -> Portrait:
+    """The portrait with its picture (H, W, 3), box and landmarks bent by one draw from `rng`, its
+    eyes, nose and mouth besides if it is to have another `expression`."""
     height, width = portrait.rgb.shape[:2]
     box = portrait.box_xyxy
     face_px = float(max(box[2] - box[0], box[3] - box[1]))
@@ -39,6 +45,8 @@ def reshape(portrait: Portrait, rng: np.random.Generator) -> Portrait:
     nodes = rng.normal(0.0, BEND * face_px, (NODES, NODES, 2)).astype(np.float32)
     bend = cv2.resize(nodes, (width, height), interpolation=cv2.INTER_CUBIC)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    if expression:
+        bend = bend + _expression(portrait.landmarks_xy, face_px, x, y, rng)
     source_x = affine[0, 0] * (x - centre[0]) + affine[0, 1] * (y - centre[1]) + centre[0]
     source_y = affine[1, 1] * (y - centre[1]) + centre[1]
     bent = cv2.remap(
@@ -69,3 +77,21 @@ def reshape(portrait: Portrait, rng: np.random.Generator) -> Portrait:
         box_xyxy=np.array([left[0], top[1], right[0], bottom[1]], np.float32),
         landmarks_xy=moved(portrait.landmarks_xy),
     )
+
+
+def _expression(
+    landmarks_xy: Array, face_px: float, x: Array, y: Array, rng: np.random.Generator
+) -> Array:
+    """Displacements (H, W, 2) in px around the eyes, the nose and the mouth at grid x, y (H, W)."""
+    left, right, nose, *corners = landmarks_xy
+    mouth = (corners[0] + corners[1]) / 2.0
+    out = np.zeros((*x.shape, 2), np.float32)
+    for place, wide in ((left, 0.8), (right, 0.8), (nose, 1.0), (mouth, 1.2), (mouth, 0.7)):
+        sigma = PLACE * wide * face_px
+        across, along = x - place[0], y - place[1]
+        near = np.exp(-(across**2 + along**2) / np.float32(2 * sigma**2))
+        scale = np.clip(rng.normal(0.0, (WIDENED, OPENED)), -0.45, 0.45)
+        shift = rng.normal(0.0, MOVED * face_px, 2)
+        out[..., 0] += near * (across * np.float32(scale[0]) + np.float32(shift[0]))
+        out[..., 1] += near * (along * np.float32(scale[1]) + np.float32(shift[1]))
+    return out

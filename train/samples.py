@@ -119,7 +119,7 @@ def make_pair(
         if data.flicker and rng.random() < data.flicker:
             real, fake = pictures
             pictures[1] = next(flickering(real, fake, mask / 255.0, pose.face_px, rng))
-        wear = draw_wear(rng, moving=data.moving, hard=data.hard_wear)
+        wear = draw_wear(rng, moving=data.moving, hard=data.hard_wear, camera=data.camera)
         pictures = wear.apply(pictures, pose.face_px)
         half = pose.face_px / 2.0 * rng.uniform(*BOX_SCALE)
         middle = pose.canvas_px / 2.0 + rng.uniform(-BOX_SHIFT, BOX_SHIFT, 2) * pose.face_px
@@ -186,6 +186,8 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         portrait = self.portraits[index]
         if self.data.reshaped:
             portrait = reshape(portrait, rng)
+        if self.data.expressions and rng.random() < self.data.expressions:
+            portrait = reshape(portrait, rng, expression=True)
         return make_pair(
             portrait, donor, self.forger, self.config, rng, recipe=recipe, data=self.data
         )

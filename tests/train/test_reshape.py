@@ -32,3 +32,32 @@ def test_it_follows_from_its_seed() -> None:
     one, again, other = (reshape(face, np.random.default_rng(seed)) for seed in (3, 3, 4))
     np.testing.assert_array_equal(one.rgb, again.rgb)
     assert (one.rgb != other.rgb).any()
+
+
+def test_an_expression_moves_eyes_and_mouth_and_leaves_the_rest() -> None:
+    face = portraits()[0]
+    plain, acting = (
+        reshape(face, np.random.default_rng(5), expression=asked) for asked in (False, True)
+    )
+    changed = np.abs(plain.rgb.astype(float) - acting.rgb).mean(axis=2)
+    left, right, _, *corners = face.landmarks_xy
+    mouth = (corners[0] + corners[1]) / 2.0
+    reach = round(0.1 * face_width(face.box_xyxy))
+    for x, y in (left, right, mouth):
+        row, column = round(float(y)), round(float(x))
+        assert changed[row - reach : row + reach, column - reach : column + reach].mean() > 1.0
+    # Beyond three times the widest place nothing moves: the corners of the picture.
+    assert changed[:8, :8].max() == 0.0
+    assert (acting.landmarks_xy != plain.landmarks_xy).any()
+
+
+def test_landmarks_follow_an_expression() -> None:
+    face = portraits()[0]
+    marked = np.zeros_like(face.rgb)
+    for x, y in face.landmarks_xy:
+        cv2.circle(marked, (round(float(x)), round(float(y))), 4, (255, 255, 255), -1)
+    for seed in range(8):
+        bent = reshape(replace(face, rgb=marked), np.random.default_rng(seed), expression=True)
+        for x, y in bent.landmarks_xy:
+            row, column = round(float(y)), round(float(x))
+            assert bent.rgb[row - 2 : row + 3, column - 2 : column + 3].max() > 127

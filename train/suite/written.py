@@ -12,7 +12,7 @@ from train.records import write_table
 from train.scores import write_videos
 from train.suite.measuring import Measured
 
-__all__ = ["lines", "write"]
+__all__ = ["lines", "table_lines", "write", "write_csv"]
 
 NUMBER = ("value", "low", "high", "n", "chance")
 
@@ -23,13 +23,18 @@ def lines(evaluation: Evaluation) -> Iterator[str]:
     yield "In brackets: 95 % interval, number of samples n, what chance would reach."
     for table in evaluation.tables:
         yield ""
-        yield table.title
-        yield table.note
-        rows = [table.columns, *([evaluations.in_words(cell) for cell in r] for r in table.rows)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
-        for row in rows:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            yield f"  {'  '.join(cells)}".rstrip()
+        yield from table_lines(table)
+
+
+def table_lines(table: EvaluationTable) -> Iterator[str]:
+    """One table in words: title, note, and a line a row, columns aligned."""
+    yield table.title
+    yield table.note
+    rows = [table.columns, *([evaluations.in_words(cell) for cell in r] for r in table.rows)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield f"  {'  '.join(cells)}".rstrip()
 
 
 def _parts(cell: Cell) -> list[object]:
@@ -38,7 +43,7 @@ def _parts(cell: Cell) -> list[object]:
     return [cell or "", *[""] * (len(NUMBER) - 1)]
 
 
-def _write_csv(path: Path, table: EvaluationTable) -> None:
+def write_csv(path: Path, table: EvaluationTable) -> None:
     """A row of the table a line; a number takes five columns."""
     named, *measured = table.columns
     header = [named, *(f"{column}: {part}" for column in measured for part in NUMBER)]
@@ -55,5 +60,5 @@ def write(out: Path, measured: Measured, fitted: Calibration | None) -> None:
     page = evaluations.card_section(evaluation)
     (out / "evaluation.md").write_text(f"{page}\n", encoding="utf-8")
     for table in evaluation.tables:
-        _write_csv(out / "tables" / f"{table.key}.csv", table)
+        write_csv(out / "tables" / f"{table.key}.csv", table)
     write_videos(out / "videos.csv", measured.scored, fitted)

@@ -1,0 +1,112 @@
+"""camera.py: what a video camera does to a picture, alike for a face and its forgery."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dfexplain.models import ModelConfig
+from tests.train.faces import portraits
+from train.augment import draw_wear
+from train.camera import BAND_PX, CORED, Camera, draw_camera
+from train.config import Data, FitConfig
+from train.datasets import PortraitSamples
+from train.samples import PairDataset
+
+PLAIN = Camera(
+    gains=(1.0,) * len(BAND_PX),
+    cores=(0.0,) * len(BAND_PX),
+    median_px=0.0,
+    chroma_px=0.0,
+    contrast=1.0,
+    saturation=1.0,
+)
+CONFIG = ModelConfig(crop_px=96, crop_margin=0.05)
+
+
+@pytest.fixture(scope="module")
+def picture() -> NDArray[np.float32]:
+    """A face (H, W, 3), 0..255."""
+    return portraits()[0].rgb.astype(np.float32)
+
+
+def detail(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The finest band of a picture's grey."""
+    grey = cv2.cvtColor(rgb / 255.0, cv2.COLOR_RGB2GRAY) * 255.0
+    return np.asarray(grey - cv2.GaussianBlur(grey, (0, 0), BAND_PX[0]), np.float32)
+
+
+def test_a_camera_that_does_nothing_leaves_the_picture(picture: NDArray[np.float32]) -> None:
+    assert np.abs(PLAIN.apply(picture, 1.0) - picture).max() < 0.6
+
+
+def test_coring_takes_weak_detail_and_leaves_edges(picture: NDArray[np.float32]) -> None:
+    before = np.abs(detail(picture))
+    after = np.abs(detail(replace(PLAIN, cores=CORED).apply(picture, 1.0)))
+    weak, strong = before < 2.0, before > np.percentile(before, 99.5)
+    assert after[weak].mean() < 0.5 * before[weak].mean()
+    assert after[strong].mean() > 0.4 * before[strong].mean()
+    # Coring is not blur: what is left of weak detail, compared with edges, is far less.
+    kept = after[weak].mean() / before[weak].mean()
+    assert kept < 0.8 * after[strong].mean() / before[strong].mean()
+
+
+def test_peaking_raises_detail(picture: NDArray[np.float32]) -> None:
+    raised = replace(PLAIN, gains=(2.0,) * len(BAND_PX)).apply(picture, 1.0)
+    assert detail(raised).std() > 1.5 * detail(picture).std()
+
+
+def test_colours_are_blurred_and_brightness_is_not(picture: NDArray[np.float32]) -> None:
+    soft = replace(PLAIN, chroma_px=5.0).apply(picture, 1.0)
+    before, after = (cv2.cvtColor(x / 255.0, cv2.COLOR_RGB2YCrCb) for x in (picture, soft))
+    assert np.abs(before[..., 0] - after[..., 0]).mean() < 0.002
+    assert cv2.Laplacian(after[..., 1], cv2.CV_32F).std() < 0.5 * (
+        cv2.Laplacian(before[..., 1], cv2.CV_32F).std()
+    )
+
+
+def test_contrast_and_saturation(picture: NDArray[np.float32]) -> None:
+    grey = replace(PLAIN, saturation=0.0).apply(picture, 1.0)
+    assert np.ptp(grey, axis=2).max() < 1.0
+    assert replace(PLAIN, contrast=1.4).apply(picture, 1.0).std() > 1.35 * picture.std()
+
+
+def test_a_draw_follows_from_its_seed_and_stays_in_bounds() -> None:
+    drawn = [draw_camera(np.random.default_rng(seed)) for seed in range(200)]
+    assert drawn[7] == draw_camera(np.random.default_rng(7))
+    assert 0.2 < np.mean([c.median_px > 0 for c in drawn]) < 0.4
+    for camera in drawn:
+        assert all(0.5 <= gain <= 2.2 for gain in camera.gains)
+        assert all(0.0 <= core <= most for core, most in zip(camera.cores, CORED, strict=True))
+
+
+def test_wear_without_a_camera_is_what_it_was() -> None:
+    """Clips that were made before there were cameras are drawn as they were."""
+    for seed in range(20):
+        usual, filmed = (draw_wear(np.random.default_rng(seed), camera=c) for c in (0.0, 1.0))
+        assert usual.camera is None
+        assert filmed.camera is not None
+        assert replace(filmed, camera=None) == usual
+
+
+def test_a_pair_shares_its_camera() -> None:
+    filmed = PairDataset(list(portraits()), CONFIG, seed=3, data=Data(camera=1.0)).pair(0)
+    plain = PairDataset(list(portraits()), CONFIG, seed=3).pair(0)
+    assert (filmed.real != plain.real).any()
+    apart = np.abs(filmed.real.astype(np.float32) - filmed.fake).mean(axis=2)
+    by_cell = cv2.resize(apart, filmed.cells.shape, interpolation=cv2.INTER_AREA)
+    assert by_cell.flat[filmed.cells.argmin()] < 0.7 * by_cell.flat[filmed.cells.argmax()]
+
+
+def test_cameras_and_expressions_are_validated_on_as_well() -> None:
+    """Or the epoch that never saw a camera would be the best one."""
+    asked = Data(camera=1.0, expressions=1.0)
+    kept = PortraitSamples(list(portraits()), FitConfig(model=CONFIG, data=asked), seed=3, draws=1)
+    crops, _ = PairDataset(list(portraits()), CONFIG, seed=3, data=asked)[0]
+    np.testing.assert_array_equal(kept[0].clips[:, 0], crops)
+    plain, _ = PairDataset(list(portraits()), CONFIG, seed=3)[0]
+    assert (crops != plain).any()
