@@ -186,7 +186,7 @@ class Run(Section):
     weights where they are at hand, `from_teacher` from the teacher's tensors of the same names and
     shapes or, where the model is larger, as the teacher (`train.growth`). The epoch with the best
     `select` is kept as best.pt; after `patience` epochs without a better one the run stops (0:
-    never). There is a log each `log_interval` steps, a checkpoint each `checkpoint_minutes` (0: step).
+    never). A log each `log_interval` steps, a checkpoint each `checkpoint_minutes` (0: step).
     """
 
     epochs: int = number(10, 1)
