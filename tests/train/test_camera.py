@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dfexplain.models import ModelConfig
 from tests.train.faces import portraits
 from train.augment import draw_wear
-from train.camera import BAND_PX, CORED, Camera, draw_camera
+from train.camera import AROUND, BAND_PX, CORED, WITHIN, Camera, Focus, draw_camera
 from train.config import Data, FitConfig
 from train.datasets import PortraitSamples
 from train.samples import PairDataset
@@ -69,6 +69,20 @@ def test_colours_are_blurred_and_brightness_is_not(picture: NDArray[np.float32])
     )
 
 
+def test_focus_takes_detail_from_the_face_and_leaves_what_is_around_it() -> None:
+    grain = np.random.default_rng(0).normal(128.0, 8.0, (300, 300, 1)).astype(np.float32)
+    grain = np.repeat(grain, 3, axis=2)
+    focus = Focus(np.log(0.5), 0.0, half_axes=(0.4, 0.5), centre=(0.0, 0.0), soft=0.2)
+    gains = focus.gains((300, 300), 1.0)
+    assert gains[150, 150] == pytest.approx(0.5, abs=0.02)
+    assert gains[2, 2] == pytest.approx(1.0, abs=0.01)
+    assert gains[150, 150 + round(0.4 * 150)] == pytest.approx(np.sqrt(0.5), abs=0.03)
+    before, after = detail(grain), detail(replace(PLAIN, focus=focus).apply(grain, 1.0))
+    within, around = np.s_[120:180, 120:180], np.s_[:40, :40]
+    assert after[within].std() == pytest.approx(0.5 * before[within].std(), rel=0.05)
+    assert after[around].std() == pytest.approx(before[around].std(), rel=0.05)
+
+
 def test_contrast_and_saturation(picture: NDArray[np.float32]) -> None:
     grey = replace(PLAIN, saturation=0.0).apply(picture, 1.0)
     assert np.ptp(grey, axis=2).max() < 1.0
@@ -82,6 +96,11 @@ def test_a_draw_follows_from_its_seed_and_stays_in_bounds() -> None:
     for camera in drawn:
         assert all(0.5 <= gain <= 2.2 for gain in camera.gains)
         assert all(0.0 <= core <= most for core, most in zip(camera.cores, CORED, strict=True))
+    focused = [c.focus for c in drawn if c.focus is not None]
+    assert 0.7 < len(focused) / len(drawn) < 0.9
+    for focus in focused:
+        assert WITHIN[0] <= focus.within <= WITHIN[1]
+        assert AROUND[0] <= focus.around <= AROUND[1]
 
 
 def test_wear_without_a_camera_is_what_it_was() -> None:
