@@ -14,6 +14,7 @@ __all__ = [
     "CARD_END",
     "CARD_START",
     "DEFAULT_MAP",
+    "GENUINE",
     "LEFT",
     "NOT_MEASURED",
     "ON_FACE",
@@ -35,6 +36,8 @@ __all__ = [
 CARD_START, CARD_END = "<!-- evaluation -->", "<!-- /evaluation -->"
 # The key of the table that says how often a heatmap points at what was forged.
 POINTING = "pointing"
+# The key of the table that says how many genuine recordings are flagged (`train alarms`).
+GENUINE = "genuine"
 # The key of the table of the default heatmap, and two of its rows.
 DEFAULT_MAP = "default"
 LEFT = "rank correlation that is left when all weights are made random"

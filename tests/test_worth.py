@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dfexplain import calibration as calibrate
-from dfexplain import plots, worth
+from dfexplain import evaluation, plots, worth
 from dfexplain.hub import Weights
 from dfexplain.metrics import wilson_interval
 from dfexplain.recompress import Recompressed, Step, Variant
@@ -239,6 +239,12 @@ def test_slices_are_those_that_were_recorded() -> None:
     shown = page.slices(replace(weights, evaluation=measured))
     assert shown.count("<section>") == 1
     assert "By compression" in shown
+    # Alarms on genuine recordings come first, wherever they were recorded.
+    alarms = replace(sliced, key=evaluation.GENUINE, title="Genuine recordings")
+    measured = replace(measured, tables=(*measured.tables, alarms))
+    shown = page.slices(replace(weights, evaluation=measured))
+    assert shown.count("<section>") == 2
+    assert shown.index("Genuine recordings") < shown.index("By compression")
 
 
 def test_text_of_a_table_cannot_become_markup() -> None:

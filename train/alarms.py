@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dfexplain import evaluation as evaluations
 from dfexplain.errors import SettingError
 from dfexplain.structures import Calibration, Cell, Evaluation, EvaluationTable, Number
 from train import evaluate
@@ -21,9 +22,8 @@ from train.records import VideoRecord
 from train.scores import ScoredVideo
 from train.suite.numbers import Sample, share
 
-__all__ = ["KEY", "below", "check", "genuine", "measure", "measured_on", "recorded"]
+__all__ = ["below", "check", "genuine", "measure", "measured_on", "recorded"]
 
-KEY = "genuine"
 # Recordings of a set, or it has no row of its own.
 TOLD_FROM = 5
 
@@ -119,7 +119,7 @@ def measure(
     ]
     promised = fitted.false_positive_rate
     return EvaluationTable(
-        KEY,
+        evaluations.GENUINE,
         "Genuine recordings",
         f"{measured_on(scored)} Of the real videos that the threshold was set on, {promised:.3f} "
         "are at or above it; more than that here means that these recordings are unlike those.",
@@ -136,5 +136,5 @@ def measured_on(scored: Sequence[ScoredVideo]) -> str:
 
 def recorded(evaluation: Evaluation, table: EvaluationTable) -> Evaluation:
     """The evaluation with this table in the place of an older one, or at its end."""
-    others = tuple(other for other in evaluation.tables if other.key != KEY)
+    others = tuple(other for other in evaluation.tables if other.key != evaluations.GENUINE)
     return replace(evaluation, tables=(*others, table))

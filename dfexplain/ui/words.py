@@ -352,10 +352,11 @@ NOT_COMPRESSED = (
     "There is nothing to compress: it takes a video with a score, and the weights that gave it."
 )
 DOING = {"encode": "encoding", "analyze": "analysing"}
-SLICES = "By size, compression and recipe"
+SLICES = "On genuine recordings, by size, compression and recipe"
 SLICES_HELP = (
-    "How the same threshold and band do on parts of the test clips: what holds for all may not "
-    "hold for small faces or coarse compression."
+    "How the same threshold and band do on recordings that nobody forged, where that was measured, "
+    "and on parts of the test clips: what holds for all may not hold for small faces or coarse "
+    "compression."
 )
 NO_SLICES = "Nothing was recorded of parts of the videos with these weights."
 

@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import Dependency
 
-from dfexplain import plots, worth
+from dfexplain import evaluation, plots, worth
 from dfexplain.errors import DfExplainError
 from dfexplain.hub import Weights
 from dfexplain.recompress import Recompressed, Step
@@ -29,8 +29,8 @@ __all__ = ["Worth", "answer", "slices", "tab", "this_video", "wire"]
 
 Update = dict[gr.components.Component, object]
 FIRST_STEP = worth.PRIORS.index(0.05)
-# Tables of an evaluation that say how the same threshold does on parts of the videos.
-SLICES = ("made_face_px", "made_crf", "made_recipes", "made_kinds", "groups")
+# Tables of an evaluation that say how the threshold does on other videos and on parts of them.
+SLICES = (evaluation.GENUINE, "made_face_px", "made_crf", "made_recipes", "made_kinds", "groups")
 LATEST: dict[str, Any] = {
     "show_progress": "hidden",
     "trigger_mode": "always_last",
@@ -134,7 +134,8 @@ def this_video(report: VideoReport | None, prior: float) -> str:
 def slices(weights: Weights) -> str:
     """How the shipped threshold does by size, compression and recipe, where that was recorded."""
     measured = weights.evaluation
-    found = [] if measured is None else [t for t in measured.tables if t.key in SLICES]
+    told = {} if measured is None else {table.key: table for table in measured.tables}
+    found = [told[key] for key in SLICES if key in told]
     if not found:
         return _head(words.SLICES, words.NO_SLICES)
     return (

@@ -160,9 +160,9 @@ def test_recorded_it_is_in_the_card_once_and_nothing_else_moves(
         assert measure_alarms("--weights", folder, "--videos", footage, "--record") == 0
         after = hub.load(str(folder))
         assert after.evaluation is not None
-        others = tuple(t for t in before.tables if t.key != alarms.KEY)
+        others = tuple(t for t in before.tables if t.key != evaluations.GENUINE)
         assert after.evaluation.tables[:-1] == others
-        assert after.evaluation.tables[-1].key == alarms.KEY
+        assert after.evaluation.tables[-1].key == evaluations.GENUINE
         assert after.card.count("Genuine recordings") == 1
         check(folder)
 
