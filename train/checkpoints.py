@@ -27,7 +27,8 @@ def load_checkpoint(run_dir: Path, which: str = "best") -> dict[str, Any] | None
     """The run's checkpoint `best`, `last` or `epoch_NNN`; None where there is none.
 
     All hold `averaged` (the weights to use), `config` (of the model), `settings`, `name`,
-    `history` and `epoch`; `last` holds what it takes to go on, too.
+    `history` and `epoch`; `last` holds what it takes to go on, too, and as `averaged` that which
+    goes on: without the share of the first weights that `run.init_share` keeps.
     """
     path = _path(run_dir, which)
     if not path.is_file():

@@ -86,10 +86,9 @@ class Optimiser(Section):
     """How the weights move.
 
     For `freeze_epochs` only the head learns, at `lr`; then the backbone too, at `unfrozen_lr` (0:
-    at `lr`). `tune` says which weights ever move: all, the head, or head and normalisation.
-    Gradients longer than `clip_norm` are shortened (0: never). `ema` is the decay a step of the
-    averaged weights, which are the ones that are kept (0: no averaging). `drop_path` is the share
-    of samples for which the deepest residual branch is left out, less for those before it.
+    at `lr`). `tune` says which weights ever move. Gradients longer than `clip_norm` are shortened
+    (0: never). `ema` is the decay a step of the averaged weights, which are kept (0: none).
+    `drop_path` is the share of samples without the deepest residual branch, less before it.
     """
 
     kind: str = choice("adamw", "adam")
@@ -181,12 +180,12 @@ class Loss(Section):
 class Run(Section):
     """How long, on what, and what is kept.
 
-    `init` is a run, a weights folder or a config (`train.before`) whose weights come first.
-    `precision`: `auto` is bf16 or fp16 on CUDA and fp32 on a CPU. `pretrained` starts from ImageNet
-    weights where they are at hand, `from_teacher` from the teacher's tensors of the same names and
-    shapes or, where the model is larger, as the teacher (`train.growth`). The epoch with the best
-    `select` is kept as best.pt; after `patience` epochs without a better one the run stops (0:
-    never). A log each `log_interval` steps, a checkpoint each `checkpoint_minutes` (0: step).
+    First weights: of `init`, a run, a weights folder or a config (`train.before`); `from_teacher`:
+    the teacher's of the same names and shapes, or all in a larger model (`train.growth`); else
+    ImageNet's if `pretrained`. `init_share` is their share in what is kept (`training.between`).
+    `precision`: `auto` is bf16 or fp16 on CUDA, fp32 on a CPU. The epoch with the best `select` is
+    kept; `patience` epochs without a better one end the run (0: none do). A log each `log_interval`
+    steps, a checkpoint each `checkpoint_minutes` (0: each step).
     """
 
     epochs: int = number(10, 1)
@@ -194,6 +193,7 @@ class Run(Section):
     device: str = choice("auto", "cpu", "cuda")
     precision: str = choice("auto", "fp32", "bf16", "fp16")
     init: str = ""
+    init_share: float = number(0.0, 0.0, 0.99)
     pretrained: bool = True
     from_teacher: bool = False
     select: str = choice("val_auc", "val_loss", "val_acc")

@@ -22,7 +22,7 @@ from train.config import FitConfig
 from train.pretrained import load_imagenet
 from train.teacher import teacher_of
 
-__all__ = ["Say", "Training"]
+__all__ = ["Say", "Training", "between"]
 
 Say = Callable[[str], None]
 
@@ -65,6 +65,7 @@ class Training:
         self.scaler = GradScaler(here.device.type, enabled=halves)
         self.history: list[dict[str, Any]] = []
         self.epoch = 0
+        self.began: dict[str, torch.Tensor] = {}
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
@@ -156,9 +157,9 @@ class Training:
         self._begin_epoch()
 
     def weights(self) -> dict[str, Any]:
-        """A checkpoint of the averaged weights."""
+        """A checkpoint of the averaged weights, between them and those that the run began with."""
         return {
-            "averaged": self.averaged.state_dict(),
+            "averaged": between(self.began, self.averaged.state_dict(), self.config.run.init_share),
             "config": self.config.model.to_dict(),
             "settings": configs.to_dict(self.config),
             "name": self.config.name,
@@ -171,7 +172,10 @@ class Training:
         parts = ("learner", "optimizer", "pace", "scaler")
         return {
             **self.weights(),
+            # What goes on learning is not what is kept of it.
+            "averaged": self.averaged.state_dict(),
             **{name: getattr(self, name).state_dict() for name in parts},
+            "began": self.began,
             "step": self.step,
             "sums": sums.cpu(),
             "spent": self.seconds(),
@@ -193,6 +197,7 @@ class Training:
                 getattr(self, name).load_state_dict(state[name])
         self.history, self.epoch = list(state["history"]), int(state["epoch"])
         self.step, self.spent = int(state["step"]), float(state["spent"])
+        self.began = state.get("began", {})  # Runs from before it was kept have no share of it.
         if self.here.first:
             self.sums = state["sums"].to(self.here.device)
         say(f"resumed in epoch {self.epoch + 1} after {self.step} of {self.batches.steps} steps")
@@ -211,6 +216,24 @@ class Training:
             load_imagenet(model, say)
         self.here.share(model.state_dict().values())
         self.averaged.load_state_dict(model.state_dict())
+        if self.config.run.init_share:
+            self.began = {name: x.detach().clone() for name, x in model.state_dict().items()}
+
+
+def between(
+    began: Mapping[str, torch.Tensor], left: Mapping[str, torch.Tensor], share: float
+) -> dict[str, torch.Tensor]:
+    """`share` of the tensors that a run `began` with and the rest of those that it `left`.
+
+    What was learnt for other pictures is kept for the old ones (weight-space ensembles: Wortsman et
+    al., Robust fine-tuning of zero-shot models, CVPR 2022). Counters are those that were left.
+    """
+    if not share:
+        return dict(left)
+    return {
+        name: torch.lerp(began[name], x, 1.0 - share) if x.is_floating_point() else x
+        for name, x in left.items()
+    }
 
 
 def _take_over(model: VideoModel, init: Path) -> None:
