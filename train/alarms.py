@@ -109,7 +109,7 @@ def measure(
     rows += [
         ("the threshold, a score", Number(fitted.threshold, None, None, 0, None)),
         (
-            f"threshold with at most {target:.0%} of these above it",
+            f"threshold with at most {target:g} of these at or above it",
             Number(needed, None, None, len(sample.scores), None),
         ),
         (

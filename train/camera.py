@@ -18,8 +18,6 @@ __all__ = ["Camera", "Focus", "draw_camera", "draw_focus"]
 # What a camera makes of detail in the bands of its picture, finest first: the sigma in px that ends
 # each band of a 150 px face, and the most grey levels that are cored away in it as noise.
 BAND_PX, CORED = (0.7, 1.4, 2.8, 5.6), (7.0, 5.0, 3.5, 2.0)
-
-
 # Where a picture is in focus: the bands of detail that this changes, the finest ones; the natural
 # logarithm of its gain within the face and around it; the face's half axes and the centre's
 # deviation in face widths; how softly one passes into the other, as a share of the half axes.
@@ -64,7 +62,8 @@ class Camera:
     Detail is split into bands (BAND_PX); in each of them what is weaker than its `cores` is taken
     for noise and removed, the rest is multiplied by its `gains` (coring and peaking). `median_px`
     is the width of a median filter and `chroma_px` the blur of the colour differences, for a
-    150 px face. `contrast` is about the middle grey. `focus` changes the finest bands by place.
+    150 px face. `contrast` is about the middle grey, `saturation` multiplies the colour
+    differences, `focus` changes the finest bands by place.
     """
 
     gains: tuple[float, ...]

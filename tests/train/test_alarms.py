@@ -75,7 +75,7 @@ def test_no_alarm_is_no_proof_of_none() -> None:
 def test_the_threshold_that_keeps_the_promise() -> None:
     scores: list[float | None] = [float(s) for s in np.random.default_rng(1).normal(3.0, 1.0, 200)]
     table = alarms.measure(recordings(scores), FITTED, target=0.1)
-    needed = number(table, "threshold with at most 10% of these above it").value
+    needed = number(table, "threshold with at most 0.1 of these at or above it").value
     assert needed is not None
     kept = np.array(scores, float)
     assert (kept >= needed).sum() <= 20
