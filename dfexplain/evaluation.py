@@ -11,6 +11,7 @@ from dfexplain.errors import SettingError
 from dfexplain.structures import Cell, Evaluation, EvaluationTable, HeatmapRecord, Number
 
 __all__ = [
+    "ALARMS",
     "CARD_END",
     "CARD_START",
     "DEFAULT_MAP",
@@ -19,6 +20,7 @@ __all__ = [
     "NOT_MEASURED",
     "ON_FACE",
     "POINTING",
+    "alarms",
     "beside",
     "card_section",
     "from_dict",
@@ -38,6 +40,8 @@ CARD_START, CARD_END = "<!-- evaluation -->", "<!-- /evaluation -->"
 POINTING = "pointing"
 # The key of the table that says how many genuine recordings are flagged (`train alarms`).
 GENUINE = "genuine"
+# Its row of those whose probability a reader sees.
+ALARMS = "the same, of those that show a probability"
 # The key of the table of the default heatmap, and two of its rows.
 DEFAULT_MAP = "default"
 LEFT = "rank correlation that is left when all weights are made random"
@@ -241,6 +245,14 @@ def _markdown(table: EvaluationTable) -> str:
     rows = [[_escaped(in_words(cell)) for cell in row] for row in table.rows]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows))
     return f"### {_escaped(table.title)}\n\n{_escaped(table.note)}\n\n{lines}\n"
+
+
+def alarms(evaluation: Evaluation | None) -> Number | None:
+    """The share of genuine recordings that are flagged with a probability; None if not measured."""
+    tables = () if evaluation is None else evaluation.tables
+    rows = (row for table in tables if table.key == GENUINE for row in table.rows)
+    found = next((row[1] for row in rows if row[0] == ALARMS and len(row) > 1), None)
+    return found if isinstance(found, Number) and found.value is not None else None
 
 
 def own_tables(

@@ -187,6 +187,7 @@ def read(
         architecture=config.label,
         crop_px=config.crop_px,
         crop_margin=config.crop_margin,
+        alarms=evaluations.alarms(evaluation),
     )
     parts = (info, config, state, heat_scale, calibration, gate, card, folder, golden)
     return Weights(*parts, because, evaluation, unevaluated, heatmaps, untested, index)

@@ -90,7 +90,7 @@ def measure(
 
     rows: list[tuple[Cell, ...]] = [
         ("at or above the threshold (false alarms)", share(flagged, sample.groups, resamples)),
-        ("the same, of those that show a probability", of(flagged, shown)),
+        (evaluations.ALARMS, of(flagged, shown)),
         ("whose probability is withdrawn", share(sample.withdrawn, sample.groups, resamples)),
         ("in the band of no answer", sample.undecided()),
         ("with a score (coverage)", share(has_score, groups, resamples)),

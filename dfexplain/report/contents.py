@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dfexplain import __version__, explain, plots
-from dfexplain.report import explained, pictures, words
+from dfexplain.report import explained, pictures, words, worth
 from dfexplain.report.chosen import Shown, shown_frames
 from dfexplain.report.document import file_name, shows_probability
 from dfexplain.structures import MASK, Outcome, Sampling, VideoReport
@@ -181,6 +181,7 @@ def _basis(report: VideoReport) -> tuple[str, ...]:
             f"{words.operating_point(report.calibration)} p holds where half of the videos are "
             "fakes, as in that measurement; where fakes are rarer, it is too high."
         )
+        said.append(worth.alarms(report.weights))
     return tuple(filter(None, said))
 
 

@@ -17,7 +17,16 @@ from typing import Any
 from dfexplain import __version__, aggregate
 from dfexplain.report import explained
 from dfexplain.report.numbers import BOX_DIGITS, rounded
-from dfexplain.structures import Calibration, Lane, Outcome, Outside, Sampling, Segment, VideoReport
+from dfexplain.structures import (
+    Calibration,
+    Lane,
+    Outcome,
+    Outside,
+    Sampling,
+    Segment,
+    VideoReport,
+    WeightsInfo,
+)
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -113,7 +122,16 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
     }
 
 
-def _operating_point(calibration: Calibration | None) -> dict[str, Any] | None:
+def _alarms(info: WeightsInfo) -> dict[str, Any] | None:
+    """Genuine recordings that are flagged, None where that was not measured."""
+    found = info.alarms
+    if found is None:
+        return None
+    interval = None if found.low is None else [rounded(found.low), rounded(found.high)]
+    return {"rate": rounded(found.value), "interval": interval, "recordings": found.n}
+
+
+def _operating_point(calibration: Calibration | None, info: WeightsInfo) -> dict[str, Any] | None:
     if calibration is None:
         return None
     return {
@@ -129,6 +147,7 @@ def _operating_point(calibration: Calibration | None) -> dict[str, Any] | None:
         "fake_videos": int((calibration.labels == 1).sum()),
         "people": calibration.people,
         "measured_on": calibration.measured_on,
+        "genuine": _alarms(info),
     }
 
 
@@ -165,7 +184,7 @@ def content(report: VideoReport) -> dict[str, Any]:
             "crop_px": weights.crop_px,
             "crop_margin": rounded(weights.crop_margin),
         },
-        "operating_point": _operating_point(report.calibration),
+        "operating_point": _operating_point(report.calibration, report.weights),
         "sampling": _sampling(report.sampling),
         "video": {
             "size_bytes": info.size_bytes,

@@ -8,10 +8,18 @@ import numpy as np
 
 from dfexplain import plots, worth
 from dfexplain.report.words import share
-from dfexplain.structures import Calibration, Cell, EvaluationTable, Number, VideoReport
+from dfexplain.structures import (
+    Calibration,
+    Cell,
+    EvaluationTable,
+    Number,
+    VideoReport,
+    WeightsInfo,
+)
 from dfexplain.worth import OperatingPoint, RiskCoverage
 
 __all__ = [
+    "alarms",
     "flagged",
     "histogram_table",
     "of_hundred",
@@ -51,6 +59,17 @@ def too_few(point: OperatingPoint) -> str:
 def _range(number: Number) -> str:
     low, high = number.low or 0.0, 1.0 if number.high is None else number.high
     return f"95 % interval {share(low)} to {share(high)}"
+
+
+def alarms(info: WeightsInfo) -> str:
+    """How often the same weights flag recordings that nobody forged; empty if not measured."""
+    found = info.alarms
+    if found is None or found.value is None:
+        return ""
+    return (
+        f"Of {found.n} genuine recordings by other cameras that show a probability, "
+        f"{share(found.value)} were flagged as well ({_range(found)})."
+    )
 
 
 def _count(value: float) -> str:

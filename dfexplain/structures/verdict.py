@@ -8,6 +8,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from dfexplain.structures.evaluation import Number
+
 __all__ = [
     "Calibration",
     "Deciding",
@@ -156,7 +158,9 @@ class Calibration(Scaling):
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """Which weights spoke. `revision` is a Hub commit sha, or "local"."""
+    """Which weights spoke. `revision` is a Hub commit sha, or "local". `alarms` is the share of
+    genuine recordings, of those that show a probability, at or above the threshold; None where it
+    was not measured (`train alarms`)."""
 
     name: str
     revision: str
@@ -165,3 +169,4 @@ class WeightsInfo:
     architecture: str
     crop_px: int
     crop_margin: float
+    alarms: Number | None = None

@@ -11,6 +11,7 @@ from typing import Any
 
 from dfexplain.errors import DfExplainError
 from dfexplain.report import words as told
+from dfexplain.report import worth
 from dfexplain.structures import Outcome, PastAnalysis, Progress, Verdict, VideoReport
 from dfexplain.ui import words
 
@@ -57,7 +58,8 @@ def card(report: VideoReport) -> str:
         parts.append(f"<p>{html.escape(told.spans(report.segments))}</p>")
     parts.append(_coverage(report))
     if gauge and calibration is not None:
-        parts.append(f'<p class="card-small">{html.escape(words.standing(calibration))}</p>')
+        standing = (worth.alarms(report.weights), words.standing(calibration))
+        parts += [f'<p class="card-small">{html.escape(said)}</p>' for said in standing if said]
     parts.append(_listed(words.NOT_CHECKED, report.not_checked))
     parts.append(_listed(words.NOTES, told.notes(report)))
     return _card(verdict.outcome.value, told.headline(verdict), number, "".join(parts))

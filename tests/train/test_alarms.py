@@ -164,6 +164,9 @@ def test_recorded_it_is_in_the_card_once_and_nothing_else_moves(
         assert after.evaluation.tables[:-1] == others
         assert after.evaluation.tables[-1].key == evaluations.GENUINE
         assert after.card.count("Genuine recordings") == 1
+        # The verdict's card and the report say it from then on.
+        row = number(after.evaluation.tables[-1], evaluations.ALARMS)
+        assert after.info.alarms == row
         check(folder)
 
 
