@@ -21,10 +21,10 @@ def test_alarms_on_genuine_recordings_stand_beside_the_verdict() -> None:
     known = replace(plain, weights=replace(plain.weights, alarms=rate))
     said = told.alarms(known.weights)
     assert said == (
-        "Of 30 genuine recordings by other cameras that show a probability, 53 % were flagged as "
+        "Of 30 genuine recordings by other cameras that got a probability, 53 % were flagged as "
         "well (95 % interval 35 % to 72 %)."
     )
-    assert said in verdict.card(known)
+    assert f"<p>{said}</p>" in verdict.card(known)
     assert said in contents.contents(known).basis
     point = content(known)["operating_point"]
     assert point["genuine"] == {

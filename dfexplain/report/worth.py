@@ -67,7 +67,7 @@ def alarms(info: WeightsInfo) -> str:
     if found is None or found.value is None:
         return ""
     return (
-        f"Of {found.n} genuine recordings by other cameras that show a probability, "
+        f"Of {found.n} genuine recordings by other cameras that got a probability, "
         f"{share(found.value)} were flagged as well ({_range(found)})."
     )
 

@@ -58,8 +58,11 @@ def card(report: VideoReport) -> str:
         parts.append(f"<p>{html.escape(told.spans(report.segments))}</p>")
     parts.append(_coverage(report))
     if gauge and calibration is not None:
-        standing = (worth.alarms(report.weights), words.standing(calibration))
-        parts += [f'<p class="card-small">{html.escape(said)}</p>' for said in standing if said]
+        if said := worth.alarms(report.weights):
+            # Who reads that a video is likely manipulated should not have to look for this.
+            small = "" if verdict.outcome is Outcome.FAKE else ' class="card-small"'
+            parts.append(f"<p{small}>{html.escape(said)}</p>")
+        parts.append(f'<p class="card-small">{html.escape(words.standing(calibration))}</p>')
     parts.append(_listed(words.NOT_CHECKED, report.not_checked))
     parts.append(_listed(words.NOTES, told.notes(report)))
     return _card(verdict.outcome.value, told.headline(verdict), number, "".join(parts))
