@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from dfexplain import evaluation
+from dfexplain.history import History
 from dfexplain.report import content, contents
 from dfexplain.report import worth as told
 from dfexplain.structures import Evaluation, EvaluationTable, Number
@@ -19,7 +21,7 @@ def test_alarms_on_genuine_recordings_stand_beside_the_verdict() -> None:
     plain = REPORTS["two_faces"]()
     rate = Number(16 / 30, 0.35, 0.72, 30, None)
     known = replace(plain, weights=replace(plain.weights, alarms=rate))
-    said = told.alarms(known.weights)
+    said = told.alarms(rate)
     assert said == (
         "Of 30 genuine recordings by other cameras that got a probability, 53 % were flagged as "
         "well (95 % interval 35 % to 72 %)."
@@ -32,7 +34,7 @@ def test_alarms_on_genuine_recordings_stand_beside_the_verdict() -> None:
         "interval": [0.35, 0.72],
         "recordings": 30,
     }
-    assert told.alarms(plain.weights) == ""
+    assert told.alarms(None) == ""
     assert "genuine recordings" not in verdict.card(plain)
     assert content(plain)["operating_point"]["genuine"] is None
 
@@ -46,3 +48,17 @@ def test_alarms_are_read_from_the_table_of_genuine_recordings() -> None:
     unmeasured = replace(table, rows=((evaluation.ALARMS, Number(None, None, None, 0, None)),))
     for other in (None, Evaluation("", "on", ()), Evaluation("", "on", (unmeasured,))):
         assert evaluation.alarms(other) is None
+
+
+def test_an_analysis_that_was_kept_says_it_too(tmp_path: Path) -> None:
+    rate = Number(16 / 30, 0.35, 0.72, 30, None)
+    plain = REPORTS["two_faces"]()
+    store = History(tmp_path / "history.sqlite")
+    for report, said in (
+        (replace(plain, weights=replace(plain.weights, alarms=rate)), told.alarms(rate)),
+        (plain, ""),
+    ):
+        kept = store.get(store.add(report))
+        card = verdict.past(kept.past, kept.read)
+        assert ("genuine recordings" in card) == bool(said)
+        assert said in card

@@ -8,14 +8,7 @@ import numpy as np
 
 from dfexplain import plots, worth
 from dfexplain.report.words import share
-from dfexplain.structures import (
-    Calibration,
-    Cell,
-    EvaluationTable,
-    Number,
-    VideoReport,
-    WeightsInfo,
-)
+from dfexplain.structures import Calibration, Cell, EvaluationTable, Number, VideoReport
 from dfexplain.worth import OperatingPoint, RiskCoverage
 
 __all__ = [
@@ -61,9 +54,8 @@ def _range(number: Number) -> str:
     return f"95 % interval {share(low)} to {share(high)}"
 
 
-def alarms(info: WeightsInfo) -> str:
+def alarms(found: Number | None) -> str:
     """How often the same weights flag recordings that nobody forged; empty if not measured."""
-    found = info.alarms
     if found is None or found.value is None:
         return ""
     return (

@@ -12,7 +12,7 @@ from typing import Any
 from dfexplain.errors import DfExplainError
 from dfexplain.report import words as told
 from dfexplain.report import worth
-from dfexplain.structures import Outcome, PastAnalysis, Progress, Verdict, VideoReport
+from dfexplain.structures import Number, Outcome, PastAnalysis, Progress, Verdict, VideoReport
 from dfexplain.ui import words
 
 ZONES = (Outcome.REAL, Outcome.UNCERTAIN, Outcome.FAKE)
@@ -58,10 +58,7 @@ def card(report: VideoReport) -> str:
         parts.append(f"<p>{html.escape(told.spans(report.segments))}</p>")
     parts.append(_coverage(report))
     if gauge and calibration is not None:
-        if said := worth.alarms(report.weights):
-            # Who reads that a video is likely manipulated should not have to look for this.
-            small = "" if verdict.outcome is Outcome.FAKE else ' class="card-small"'
-            parts.append(f"<p{small}>{html.escape(said)}</p>")
+        parts.append(_alarms(verdict, report.weights.alarms))
         parts.append(f'<p class="card-small">{html.escape(words.standing(calibration))}</p>')
     parts.append(_listed(words.NOT_CHECKED, report.not_checked))
     parts.append(_listed(words.NOTES, told.notes(report)))
@@ -74,10 +71,14 @@ def past(kept: PastAnalysis, read: dict[str, Any]) -> str:
     parts = [gauge, f"<p>{html.escape(kept.because)}</p>"]
     if kept.spans and kept.verdict.outcome is not Outcome.FAKE:
         parts.append(f"<p>{html.escape(kept.spans)}</p>")
-    small = [kept.coverage]
+    parts.append(f'<p class="card-small">{html.escape(kept.coverage)}</p>')
     if gauge and (point := read.get("operating_point")):
-        small.append(words.measured(point["measured_on"]))
-    parts += [f'<p class="card-small">{html.escape(text)}</p>' for text in small]
+        if genuine := point.get("genuine"):
+            low, high = genuine["interval"] or (None, None)
+            rate = Number(genuine["rate"], low, high, genuine["recordings"], None)
+            parts.append(_alarms(kept.verdict, rate))
+        measured = words.measured(point["measured_on"])
+        parts.append(f'<p class="card-small">{html.escape(measured)}</p>')
     parts.append(_listed(words.NOT_CHECKED, read.get("not_checked", ())))
     parts.append(_listed(words.NOTES, read.get("notes", ())))
     return _card(kept.verdict.outcome.value, told.headline(kept.verdict), number, "".join(parts))
@@ -101,6 +102,14 @@ def _card(kind: str, title: str, number: str, body: str) -> str:
         f"<header><h2>{html.escape(title)}</h2>"
         f'<div class="card-number">{number}</div></header>{body}</section>'
     )
+
+
+def _alarms(verdict: Verdict, found: Number | None) -> str:
+    """How often genuine recordings are flagged. Who reads that a video is likely manipulated should
+    not have to look for it."""
+    small = "" if verdict.outcome is Outcome.FAKE else ' class="card-small"'
+    said = worth.alarms(found)
+    return f"<p{small}>{html.escape(said)}</p>" if said else ""
 
 
 def _gauge(p_fake: float, band: tuple[float, float]) -> str:
