@@ -158,8 +158,12 @@ class Training:
 
     def weights(self) -> dict[str, Any]:
         """A checkpoint of the averaged weights, between them and those that the run began with."""
+        share = self.config.run.init_share
+        return self._checkpoint(between(self.began, self.averaged.state_dict(), share))
+
+    def _checkpoint(self, averaged: Mapping[str, torch.Tensor]) -> dict[str, Any]:
         return {
-            "averaged": between(self.began, self.averaged.state_dict(), self.config.run.init_share),
+            "averaged": averaged,
             "config": self.config.model.to_dict(),
             "settings": configs.to_dict(self.config),
             "name": self.config.name,
@@ -171,9 +175,8 @@ class Training:
         """A checkpoint that `resume` takes; `sums` over all processes."""
         parts = ("learner", "optimizer", "pace", "scaler")
         return {
-            **self.weights(),
             # What goes on learning is not what is kept of it.
-            "averaged": self.averaged.state_dict(),
+            **self._checkpoint(self.averaged.state_dict()),
             **{name: getattr(self, name).state_dict() for name in parts},
             "began": self.began,
             "step": self.step,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dfexplain import evaluation as evaluations
-from dfexplain import hub, weights_writing
+from dfexplain import hub
 from dfexplain.errors import SettingError
 from dfexplain.metrics import wilson_interval
 from dfexplain.release_checks import check
@@ -196,13 +195,6 @@ def test_alarms_alone_are_not_recorded(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    plain = weights_writing.save(
-        tmp_path / "plain",
-        config=small.CONFIG,
-        state=small.state(),
-        heat_scale=1.0,
-        card="",
-        calibration=replace(FITTED, weights_sha256=""),
-    )
-    assert measure_alarms("--weights", plain.folder, "--videos", footage, "--record") == 2
+    plain = small.publishable(tmp_path / "plain")
+    assert measure_alarms("--weights", plain, "--videos", footage, "--record") == 2
     assert "weights that were evaluated" in capsys.readouterr().err

@@ -63,11 +63,9 @@ def _videos(args: argparse.Namespace) -> tuple[list[VideoRecord], Path]:
 
 def _to_record(args: argparse.Namespace, weights: Weights) -> Evaluation:
     """The evaluation that the table joins. Raises SettingError where there is no place for it."""
-    if not Path(args.weights or "").expanduser().is_dir():
-        raise SettingError(
-            f"--record must come with a local weights folder, but got '{args.weights}'. Name one "
-            "such as weights/default."
-        )
+    from train.suite import written
+
+    written.check_place(args.weights)
     if weights.evaluation is None:
         raise SettingError(
             "--record must come with weights that were evaluated, for alarms alone say nothing of "
@@ -80,11 +78,10 @@ def run(args: argparse.Namespace) -> None:
     """Score, say and write."""
     from tqdm import tqdm
 
-    from dfexplain import hub, weights_writing
+    from dfexplain import hub
     from dfexplain.structures import Evaluation
     from train import alarms
-    from train.detecting import FileTask, detect
-    from train.importers import files
+    from train.material import VideoMaterial
     from train.suite import written
     from train.suite.measuring import Measured
 
@@ -93,9 +90,8 @@ def run(args: argparse.Namespace) -> None:
     before = _to_record(args, weights) if args.record else None
     alarms.check(weights.calibration, args.target_fpr)
     videos, root = _videos(args)
-    tasks = [FileTask(video, files.locate(root, video.path)) for video in videos]
-    scoring = detect(weights.folder, tasks, args.workers)
-    scored = tuple(tqdm(scoring, total=len(tasks), desc="genuine", unit="video"))
+    scoring = VideoMaterial(videos, root).score(weights, args.workers)
+    scored = tuple(tqdm(scoring, total=len(videos), desc="genuine", unit="video"))
     table = alarms.measure(
         scored, weights.calibration, target=args.target_fpr, resamples=args.resamples
     )
@@ -105,6 +101,4 @@ def run(args: argparse.Namespace) -> None:
         written.write(args.out, Measured(alone, scored), weights.calibration)
         print(f"{args.out}: evaluation.json and .md, tables/genuine.csv, videos.csv")
     if before is not None:
-        weights_writing.record_evaluation(weights.folder, alarms.recorded(before, table))
-        weights_writing.refresh_card(weights.folder)
-        print(f"{weights.folder}: evaluation.json and the card's tables")
+        written.record(weights, alarms.recorded(before, table))

@@ -217,7 +217,7 @@ def _further(
 
 def _release(args: argparse.Namespace) -> None:
     """The release measurement: printed, written with --out, recorded with --record."""
-    from dfexplain import hub, weights_writing
+    from dfexplain import hub
     from train import portraits
     from train.suite import measuring, written
 
@@ -228,11 +228,8 @@ def _release(args: argparse.Namespace) -> None:
         )
     if args.record and args.quick:
         raise SettingError("--record must come without --quick. A look is not what ships.")
-    if args.record and not Path(args.weights or "").expanduser().is_dir():
-        raise SettingError(
-            f"--record must come with a local weights folder, but got '{args.weights}'. Name one "
-            "such as weights/default."
-        )
+    if args.record:
+        written.check_place(args.weights)
     weights = hub.load(args.weights)
     # Set and wrong is an error; not set is a clean clone.
     data = portraits.data_root(None) if os.environ.get("DFEXPLAIN_DATA") else None
@@ -249,9 +246,7 @@ def _release(args: argparse.Namespace) -> None:
         written.write(args.out, measured, weights.calibration)
         print(f"{args.out}: evaluation.json and .md, tables/*.csv, videos.csv")
     if args.record:
-        weights_writing.record_evaluation(weights.folder, measured.evaluation)
-        weights_writing.refresh_card(weights.folder)
-        print(f"{weights.folder}: evaluation.json and the card's tables")
+        written.record(weights, measured.evaluation)
 
 
 def _bar(results: Iterable[Result], total: int, said: str) -> Iterable[Result]:

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dfexplain import evaluation as evaluations
+from dfexplain import weights_writing
+from dfexplain.errors import SettingError
 from dfexplain.structures import Calibration, Cell, Evaluation, EvaluationTable, Number
+from dfexplain.weights_folder import Weights
 from train.records import write_table
 from train.scores import write_videos
 from train.suite.measuring import Measured
 
-__all__ = ["lines", "table_lines", "write", "write_csv"]
+__all__ = ["check_place", "lines", "record", "table_lines", "write"]
 
 NUMBER = ("value", "low", "high", "n", "chance")
 
@@ -43,7 +46,7 @@ def _parts(cell: Cell) -> list[object]:
     return [cell or "", *[""] * (len(NUMBER) - 1)]
 
 
-def write_csv(path: Path, table: EvaluationTable) -> None:
+def _write_csv(path: Path, table: EvaluationTable) -> None:
     """A row of the table a line; a number takes five columns."""
     named, *measured = table.columns
     header = [named, *(f"{column}: {part}" for column in measured for part in NUMBER)]
@@ -60,5 +63,21 @@ def write(out: Path, measured: Measured, fitted: Calibration | None) -> None:
     page = evaluations.card_section(evaluation)
     (out / "evaluation.md").write_text(f"{page}\n", encoding="utf-8")
     for table in evaluation.tables:
-        write_csv(out / "tables" / f"{table.key}.csv", table)
+        _write_csv(out / "tables" / f"{table.key}.csv", table)
     write_videos(out / "videos.csv", measured.scored, fitted)
+
+
+def check_place(weights: str | None) -> None:
+    """Raise SettingError where --record has no folder to write into."""
+    if not Path(weights or "").expanduser().is_dir():
+        raise SettingError(
+            f"--record must come with a local weights folder, but got '{weights}'. Name one "
+            "such as weights/default."
+        )
+
+
+def record(weights: Weights, evaluation: Evaluation) -> None:
+    """Write an evaluation into its weights folder and card, and say so."""
+    weights_writing.record_evaluation(weights.folder, evaluation)
+    weights_writing.refresh_card(weights.folder)
+    print(f"{weights.folder}: evaluation.json and the card's tables")
