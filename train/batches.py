@@ -32,10 +32,12 @@ class Row(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """K clips (K, T, 3, S, S) uint8, and the forged share of each cell (K, G, G); G may be 0."""
+    """K clips (K, T, 3, S, S) uint8, the forged share of each cell (K, G, G), where G may be 0, and
+    what a teacher sees in their place: clips like them, or none (0,) where it sees the same."""
 
     clips: Tensor
     cells: Tensor
+    taught: Tensor = torch.zeros(0, dtype=torch.uint8)
 
 
 class Samples(Protocol):
@@ -58,12 +60,14 @@ class Samples(Protocol):
 
 
 class Batch(NamedTuple):
-    """B clips (B, T, 3, S, S) uint8, their labels (B,), cells (B, G, G), and row numbers (B,)."""
+    """B clips (B, T, 3, S, S) uint8, their labels (B,), cells (B, G, G), row numbers (B,), and what
+    a teacher sees in their place (see Sample)."""
 
     clips: Tensor
     labels: Tensor
     cells: Tensor
     rows: Tensor
+    taught: Tensor = torch.zeros(0, dtype=torch.uint8)
 
 
 class Batches(Sampler[list[int]]):
@@ -164,8 +168,8 @@ class _Collate:
             good.append(item)
         each = torch.arange(self.per_item)
         rows = torch.cat([index * self.per_item + each for index, _ in good])
-        clips = torch.cat([sample.clips for _, sample in good])
-        return Batch(clips, self.labels[rows], torch.cat([s.cells for _, s in good]), rows)
+        clips, cells, taught = (torch.cat(part) for part in zip(*(s for _, s in good), strict=True))
+        return Batch(clips, self.labels[rows], cells, rows, taught)
 
 
 def loader(

@@ -32,7 +32,6 @@ __all__ = [
     "write",
 ]
 
-
 # Settings of where and how a run is computed: they do not decide the weights.
 OF_THE_MACHINE = ("data.workers", "run.device", "run.checkpoint_minutes", "run.log_interval")
 
@@ -44,14 +43,15 @@ class Data(Section):
     `batch_size` clips (or frames) a step, over all processes. `frames_per_track` crops of a track
     are used at most, evenly spaced (0: all). A clip of `model.clip_frames` crops takes one out of
     each equal part of its track (Wang et al., TSN, ECCV 2016), or every `stride`-th in a row if
-    that is not 0; `jitter` draws where. `sampling`: `balanced` draws as many real as fake,
-    `paired` a fake with a real of the same source. `max_videos_per_class` limits training (0: all).
-    The rest is for portraits only. Forgeries: `left_out` is a recipe that is never drawn, `even`
-    gives the others equal shares, `favoured` is one drawn 2.5 times as often (never to validate),
-    `only` names those drawn at all, `flicker` is the share that flickers. Pictures: `moving` wears
-    them as frames of a moving clip, a share `hard_wear` hard, a share `camera` as video cameras do
-    (`augment.draw_wear`); `reshaped` bends all people into others, `expressions` a share into some
-    who pull faces (`reshape`). `hard_wear` and `reshaped` are for training alone.
+    not 0; `jitter` draws where. `sampling`: `balanced` draws as many real as fake, `paired` a fake
+    with a real of the same source. `max_videos_per_class` limits training (0: all). The rest is for
+    portraits only. Forgeries: `left_out` is a recipe that is never drawn, `even` gives the others
+    equal shares, `favoured` is one drawn 2.5 times as often (never to validate), `only` names those
+    drawn at all, `flicker` is the share that flickers. Pictures: `moving` wears them as frames of a
+    moving clip, a share `hard_wear` hard, a share `camera` as cameras do (`augment.draw_wear`);
+    `reshaped` bends all people into others, `expressions` a share into some who pull faces
+    (`reshape`); with `before_camera` a teacher sees pictures before the camera, real faces before
+    they pulled one. `hard_wear` and `reshaped` are for training alone.
     """
 
     batch_size: int = number(16, 1)
@@ -70,6 +70,7 @@ class Data(Section):
     hard_wear: float = number(0.0, 0.0, 1.0)
     camera: float = number(0.0, 0.0, 1.0)
     expressions: float = number(0.0, 0.0, 1.0)
+    before_camera: bool = False
     reshaped: bool = False
 
     def __post_init__(self) -> None:
@@ -166,8 +167,7 @@ class Loss(Section):
             )
         if self.specialist and not self.teacher:
             raise SettingError(
-                "loss.specialist must come with a loss.teacher, but got none. Name one, or set "
-                "loss.specialist=''."
+                "loss.specialist must come with a loss.teacher, but got none. Name one, or none."
             )
         if self.kind == "cross_entropy" and self.pos_weight != 1.0:
             raise SettingError(

@@ -162,7 +162,7 @@ class PortraitSamples:
     ) -> None:
         asked = config.data
         if draws:  # What validates is drawn and worn as the made clips are, cameras apart.
-            asked = replace(asked, reshaped=False, hard_wear=0.0, favoured="")
+            asked = replace(asked, reshaped=False, hard_wear=0.0, favoured="", before_camera=False)
         self.pairs = PairDataset(portraits, config.model, seed=seed, data=asked)
         self.kept = draws > 0
         self._made: dict[int, Sample] = {}
@@ -186,8 +186,9 @@ class PortraitSamples:
         draw, portrait = divmod(index, len(self.pairs))
         if self.kept:
             self.pairs.set_epoch(draw)
-        pair, cells = self.pairs[portrait]
-        made = Sample(pair[:, None], torch.stack([torch.zeros_like(cells), cells]))
+        pair, cells, taught = self.pairs[portrait]
+        where = torch.stack([torch.zeros_like(cells), cells])
+        made = Sample(pair[:, None], where, taught[:, None] if taught.numel() else taught)
         if self.kept:
             self._made[index] = made
         return made

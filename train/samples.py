@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -46,13 +46,14 @@ class Pose:
 
 @dataclass(frozen=True)
 class Pair:
-    """Crops (S, S, 3) of a real face and of its forgery, the forged share of each cell (G, G), and
-    the recipe (`forgeries.RECIPES`)."""
+    """Crops (S, S, 3) of a real face and of its forgery, the forged share of each cell (G, G), the
+    recipe (`forgeries.RECIPES`), and both crops as a teacher sees them, if it sees others."""
 
     real: Image
     fake: Image
     cells: Array
     recipe: str
+    taught: tuple[Image, Image] | None = None
 
 
 def draw_pose(native_px: float, margin: float, rng: np.random.Generator) -> Pose:
@@ -104,8 +105,13 @@ def make_pair(
     *,
     recipe: str | None = None,
     data: Data = USUAL,
+    before: Portrait | None = None,
 ) -> Pair:
-    """A real and a forged crop of one face, worn alike and cut alike, as `data` asks."""
+    """A real and a forged crop of one face, worn alike and cut alike, as `data` asks.
+
+    `before` is the portrait without its expression, which a teacher sees as the real one if it is
+    to see no cameras either (`data.before_camera`).
+    """
     for _ in range(TRIES):
         forged = forger.draw(_face(portrait), _face(donor), rng, recipe=recipe)
         pose = draw_pose(face_width(portrait.box_xyxy), config.crop_margin, rng)
@@ -120,13 +126,19 @@ def make_pair(
             real, fake = pictures
             pictures[1] = next(flickering(real, fake, mask / 255.0, pose.face_px, rng))
         wear = draw_wear(rng, moving=data.moving, hard=data.hard_wear, camera=data.camera)
+        shown: list[Image] = []
+        if data.before_camera:
+            shown = list(pictures)
+            if before is not None:
+                shown[0] = np.asarray(place(before.rgb, before.box_xyxy, pose), np.uint8)
+            shown = replace(wear, camera=None).apply(shown, pose.face_px)
         pictures = wear.apply(pictures, pose.face_px)
         half = pose.face_px / 2.0 * rng.uniform(*BOX_SCALE)
         middle = pose.canvas_px / 2.0 + rng.uniform(-BOX_SHIFT, BOX_SHIFT, 2) * pose.face_px
         box = np.concatenate([middle - half, middle + half]).astype(np.float32)
-        real, fake, share = (
+        real, fake, share, *taught = (
             crop_face(p, box, config.crop_margin, config.crop_px)
-            for p in (*pictures, np.repeat(mask[..., None], 3, axis=2))
+            for p in (*pictures, np.repeat(mask[..., None], 3, axis=2), *shown)
         )
         change = (real.astype(np.float32) - fake)[share[..., 0] > 127]
         if change.size and float(np.sqrt((change**2).mean())) >= VISIBLE:
@@ -134,15 +146,17 @@ def make_pair(
     # The mask has one cell for each place of the last feature map.
     grid = max(1, config.crop_px // config.stride_px)
     cells = cv2.resize(share[..., 0], (grid, grid), interpolation=cv2.INTER_AREA)
-    return Pair(real, fake, np.asarray(cells, np.float32) / 255.0, forged.recipe)
+    cells = np.asarray(cells, np.float32) / 255.0
+    return Pair(real, fake, cells, forged.recipe, (taught[0], taught[1]) if taught else None)
 
 
 def _face(portrait: Portrait) -> Face:
     return portrait.rgb, portrait.landmarks_xy
 
 
-class PairDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Pairs of crops (2, 3, S, S) uint8 (real, fake) and the forged share of each cell (G, G).
+class PairDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Pairs of crops (2, 3, S, S) uint8 (real, fake), the forged share of each cell (G, G), and the
+    pair as a teacher sees it, or none (0,) where it sees the same.
 
     A pair is a function of (seed, epoch, index) alone: call `set_epoch` before each epoch, and a
     resumed run sees what an unbroken one would have seen.
@@ -186,13 +200,25 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         portrait = self.portraits[index]
         if self.data.reshaped:
             portrait = reshape(portrait, rng)
+        before = portrait
         if self.data.expressions and rng.random() < self.data.expressions:
             portrait = reshape(portrait, rng, expression=True)
         return make_pair(
-            portrait, donor, self.forger, self.config, rng, recipe=recipe, data=self.data
+            portrait,
+            donor,
+            self.forger,
+            self.config,
+            rng,
+            recipe=recipe,
+            data=self.data,
+            before=before,
         )
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         made = self.pair(index)
-        both = np.stack([made.real, made.fake]).transpose(0, 3, 1, 2)
-        return torch.from_numpy(np.ascontiguousarray(both)), torch.from_numpy(made.cells)
+        pairs = [(made.real, made.fake), *([made.taught] if made.taught else [])]
+        crops, *taught = (
+            torch.from_numpy(np.stack(pair).transpose(0, 3, 1, 2).copy()) for pair in pairs
+        )
+        cells = torch.from_numpy(made.cells)
+        return crops, cells, taught[0] if taught else crops.new_zeros(0)

@@ -128,10 +128,13 @@ class Learner(nn.Module):
     def forward(self, batch: Batch, rng: np.random.Generator) -> StepLoss:
         """The losses of clips (B, T, 3, S, S) uint8 with labels (B,) and cells (B, G, G)."""
         clips, labels, cells = normalise(batch.clips, self.config.model), batch.labels, batch.cells
+        # It sees what the student sees, mixed clips too (Beyer et al., CVPR 2022, sec. 3.1), unless
+        # it is to see what a camera has taken from the student.
+        shown = normalise(batch.taught, self.config.model) if batch.taught.numel() else clips
         if alpha := self.config.augmentation.mixup:
             share, order = float(rng.beta(alpha, alpha)), rng.permutation(len(labels))
-            clips, labels, cells = (
-                share * x + (1 - share) * x[order] for x in (clips, labels, cells)
+            clips, labels, cells, shown = (
+                share * x + (1 - share) * x[order] for x in (clips, labels, cells, shown)
             )
         maps = self.model.encode(clips)  # (B, t, D, h, w)
         logits = self.model.decide(maps, frames=clips.shape[1]).logit.float()  # (B,)
@@ -141,9 +144,8 @@ class Learner(nn.Module):
         correct = ((logits > 0) == (labels >= 0.5)).sum()
         whole = loss
         if self.teacher is not None:
-            # It sees what the student sees, mixed clips too (Beyer et al., CVPR 2022, sec. 3.1).
             asked = self.config.loss
-            taught = self._taught(clips, mirrored=asked.mirror and rng.random() < 0.5)
+            taught = self._taught(shown, mirrored=asked.mirror and rng.random() < 0.5)
             soft = soft_loss(logits, taught.logit, asked.temperature)
             whole = (1.0 - asked.distil) * loss + asked.distil * soft
             if self.hint is not None:

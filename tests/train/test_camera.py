@@ -125,7 +125,34 @@ def test_cameras_and_expressions_are_validated_on_as_well() -> None:
     """Or the epoch that never saw a camera would be the best one."""
     asked = Data(camera=1.0, expressions=1.0)
     kept = PortraitSamples(list(portraits()), FitConfig(model=CONFIG, data=asked), seed=3, draws=1)
-    crops, _ = PairDataset(list(portraits()), CONFIG, seed=3, data=asked)[0]
+    crops, *_ = PairDataset(list(portraits()), CONFIG, seed=3, data=asked)[0]
     np.testing.assert_array_equal(kept[0].clips[:, 0], crops)
-    plain, _ = PairDataset(list(portraits()), CONFIG, seed=3)[0]
+    plain, *_ = PairDataset(list(portraits()), CONFIG, seed=3)[0]
     assert (crops != plain).any()
+
+
+def test_a_teacher_sees_the_pair_before_its_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    grey = replace(PLAIN, saturation=0.0)
+    monkeypatch.setattr("train.augment.draw_camera", lambda rng: grey)
+    asked = Data(camera=1.0, before_camera=True)
+    pair = PairDataset(list(portraits()), CONFIG, seed=3, data=asked).pair(0)
+    assert pair.taught is not None
+    for seen, shown in zip((pair.real, pair.fake), pair.taught, strict=True):
+        # Codecs leave a grey picture grey, but for a level or two.
+        assert np.ptp(seen.astype(int), axis=2).max() < 5 < np.ptp(shown.astype(int), axis=2).max()
+        greys = [cv2.cvtColor(p, cv2.COLOR_RGB2GRAY).ravel() for p in (seen, shown)]
+        assert np.corrcoef(greys)[0, 1] > 0.97
+    kept = PortraitSamples(list(portraits()), FitConfig(model=CONFIG, data=asked), seed=3, draws=1)
+    assert not kept[0].taught.numel()  # Nobody is taught by what validates.
+
+
+def test_a_teacher_sees_a_real_face_before_its_expression() -> None:
+    """It takes an expression for a warp; that the forgery is one it may say."""
+    asked = Data(expressions=1.0, before_camera=True)
+    crops, _, taught = PairDataset(list(portraits()), CONFIG, seed=3, data=asked)[0]
+    np.testing.assert_array_equal(taught[1], crops[1])
+    assert (taught[0] != crops[0]).float().mean() > 0.5  # The same head, bent.
+    assert (taught[0].int() - crops[0].int()).abs().float().mean() < 30
+    steady = Data(before_camera=True)
+    crops, _, taught = PairDataset(list(portraits()), CONFIG, seed=3, data=steady)[0]
+    np.testing.assert_array_equal(taught, crops)

@@ -28,7 +28,7 @@ def dataset() -> PairDataset:
 
 def test_a_pair_is_a_function_of_seed_epoch_and_index() -> None:
     one, again = dataset(), dataset()
-    crops, cells = one[1]
+    crops, cells, _ = one[1]
     np.testing.assert_array_equal(crops, again[1][0])
     assert crops.shape == (2, 3, 96, 96)
     assert cells.shape == (3, 3)
@@ -98,7 +98,8 @@ def test_validation_pairs_are_made_once_and_worn_as_usual() -> None:
     assert kept.kept
     first = kept[0]
     assert kept[0] is first
-    crops, cells = dataset()[0]
+    crops, cells, taught = dataset()[0]
+    assert not taught.numel()
     np.testing.assert_array_equal(first.clips[:, 0], crops)
     np.testing.assert_array_equal(first.cells[1], cells)
     assert not first.cells[0].any()
@@ -122,7 +123,7 @@ def test_light_falls_from_one_side() -> None:
 def test_real_and_forged_are_alike_where_nothing_was_forged() -> None:
     # Quality must tell nothing: outside of the mask a pair differs by style, not by wear.
     for index in range(len(portraits())):
-        crops, cells = dataset()[index]
+        crops, cells, _ = dataset()[index]
         assert float(cells.min()) < 0.5
         sharpness = [cv2.Laplacian(c.numpy().transpose(1, 2, 0), cv2.CV_32F).std() for c in crops]
         assert 0.5 < sharpness[0] / sharpness[1] < 2.0

@@ -243,6 +243,24 @@ def test_a_specialist_adds_its_odds_and_its_features(tmp_path: Path) -> None:
     assert panel.sha256 != teacher_of(settings(loss=loss | {"specialist": name}), CPU).sha256
 
 
+def test_a_teacher_may_see_other_clips_than_its_student(tmp_path: Path) -> None:
+    name = write(tmp_path / "t")
+    wanted = settings(
+        loss={"kind": "bce", "teacher": name, "distil": 1.0}, augmentation={"mixup": 0.4}
+    )
+    teacher = Teacher(name, wanted.model, CPU)
+    torch.manual_seed(0)
+    one = steps.Learner(build(wanted.model), wanted, 1.0, teacher).eval()
+    given = batch()
+    given = given._replace(taught=255 - given.clips)
+    rng = np.random.default_rng(3)
+    share, order = rng.beta(0.4, 0.4), rng.permutation(6)
+    own, others = (steps.normalise(c, wanted.model) for c in (given.clips, given.taught))
+    own, others = (share * c + (1 - share) * c[order] for c in (own, others))
+    expected = soft_loss(one.model(own)[0], teacher(others).logit, 1.0)
+    torch.testing.assert_close(one(given, np.random.default_rng(3)).whole, expected)
+
+
 def test_half_of_the_batches_are_looked_at_in_a_mirror(tmp_path: Path) -> None:
     loss = {"kind": "bce", "teacher": write(tmp_path / "t"), "distil": 1.0, "hint": 1.0}
     wanted = settings(loss=loss | {"mirror": True})
