@@ -15,6 +15,7 @@ __all__ = [
     "CARD_END",
     "CARD_START",
     "DEFAULT_MAP",
+    "FORGED",
     "GENUINE",
     "LEFT",
     "NOT_MEASURED",
@@ -40,7 +41,9 @@ CARD_START, CARD_END = "<!-- evaluation -->", "<!-- /evaluation -->"
 POINTING = "pointing"
 # The key of the table that says how many genuine recordings are flagged (`train alarms`).
 GENUINE = "genuine"
-# Its row of those whose probability a reader sees.
+# The key of the table that says what is found of deepfakes among them, where there were any.
+FORGED = "deepfakes"
+# The row of both of those whose probability a reader sees.
 ALARMS = "the same, of those that show a probability"
 # The key of the table of the default heatmap, and two of its rows.
 DEFAULT_MAP = "default"
@@ -248,11 +251,15 @@ def _markdown(table: EvaluationTable) -> str:
 
 
 def alarms(evaluation: Evaluation | None) -> Number | None:
-    """The share of genuine recordings that are flagged with a probability; None if not measured."""
+    """The share of genuine recordings that are flagged with a probability; None if it was not
+    measured, or is no share, for weights of strangers say what they like."""
     tables = () if evaluation is None else evaluation.tables
     rows = (row for table in tables if table.key == GENUINE for row in table.rows)
     found = next((row[1] for row in rows if row[0] == ALARMS and len(row) > 1), None)
-    return found if isinstance(found, Number) and found.value is not None else None
+    if not isinstance(found, Number):
+        return None
+    share = (found.value, *(end for end in (found.low, found.high) if end is not None))
+    return found if all(part is not None and 0.0 <= part <= 1.0 for part in share) else None
 
 
 def own_tables(

@@ -23,8 +23,8 @@ def test_alarms_on_genuine_recordings_stand_beside_the_verdict() -> None:
     known = replace(plain, weights=replace(plain.weights, alarms=rate))
     said = told.alarms(rate)
     assert said == (
-        "Of 30 genuine recordings by other cameras that got a probability, 53 % were flagged as "
-        "well (95 % interval 35 % to 72 %)."
+        "Of 30 other genuine recordings that got a probability, 53 % were flagged as well "
+        "(95 % interval 35 % to 72 %)."
     )
     assert f"<p>{said}</p>" in verdict.card(known)
     assert said in contents.contents(known).basis
@@ -45,9 +45,16 @@ def test_alarms_are_read_from_the_table_of_genuine_recordings() -> None:
         evaluation.GENUINE, "t", "n", ("measure", "value"), ((evaluation.ALARMS, rate),)
     )
     assert evaluation.alarms(Evaluation("", "on", (table,))) == rate
-    unmeasured = replace(table, rows=((evaluation.ALARMS, Number(None, None, None, 0, None)),))
-    for other in (None, Evaluation("", "on", ()), Evaluation("", "on", (unmeasured,))):
+    for other in (None, Evaluation("", "on", ())):
         assert evaluation.alarms(other) is None
+    for value, low, high in (
+        (None, None, None),
+        (4.0, 0.3, 0.7),
+        (0.5, -1.0, 0.7),
+        (0.5, 0.3, 7.0),
+    ):
+        unfit = replace(table, rows=((evaluation.ALARMS, Number(value, low, high, 20, None)),))
+        assert evaluation.alarms(Evaluation("", "on", (unfit,))) is None
 
 
 def test_an_analysis_that_was_kept_says_it_too(tmp_path: Path) -> None:

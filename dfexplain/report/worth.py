@@ -59,7 +59,7 @@ def alarms(found: Number | None) -> str:
     if found is None or found.value is None:
         return ""
     return (
-        f"Of {found.n} genuine recordings by other cameras that got a probability, "
+        f"Of {found.n} other genuine recordings that got a probability, "
         f"{share(found.value)} were flagged as well ({_range(found)})."
     )
 

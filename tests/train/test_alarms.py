@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def recordings(scores: list[float | None], dataset: str = "own") -> list[ScoredV
 def test_alarms_are_counted_beside_what_was_promised() -> None:
     over, under = FITTED.threshold + 1.0, FITTED.threshold - 9.0
     scored = recordings([over, under, under, over, under, under, under, under, None, None])
-    table = alarms.measure(scored, FITTED)
+    (table,) = alarms.measure(scored, FITTED)
     found = number(table, "at or above the threshold (false alarms)")
     assert (found.value, found.n) == (0.25, 8)
     assert found.low is not None
@@ -66,14 +67,14 @@ def test_alarms_are_counted_beside_what_was_promised() -> None:
 
 
 def test_no_alarm_is_no_proof_of_none() -> None:
-    table = alarms.measure(recordings([FITTED.threshold - 5.0] * 12), FITTED)
+    (table,) = alarms.measure(recordings([FITTED.threshold - 5.0] * 12), FITTED)
     found = number(table, "at or above the threshold (false alarms)")
     assert (found.value, found.low, found.high) == (0.0, *wilson_interval(0, 12))
 
 
 def test_the_threshold_that_keeps_the_promise() -> None:
     scores: list[float | None] = [float(s) for s in np.random.default_rng(1).normal(3.0, 1.0, 200)]
-    table = alarms.measure(recordings(scores), FITTED, target=0.1)
+    (table,) = alarms.measure(recordings(scores), FITTED, target=0.1)
     needed = number(table, "threshold with at most 0.1 of these at or above it").value
     assert needed is not None
     kept = np.array(scores, float)
@@ -87,16 +88,59 @@ def test_the_threshold_that_keeps_the_promise() -> None:
 def test_sets_are_told_apart_where_they_are_large_enough() -> None:
     over, under = FITTED.threshold + 1.0, FITTED.threshold - 1.0
     phone, studio = recordings([over] * 6, "phone"), recordings([under] * 8, "studio")
-    table = alarms.measure([*phone, *studio, *recordings([over] * 2, "few")], FITTED)
+    (table,) = alarms.measure([*phone, *studio, *recordings([over] * 2, "few")], FITTED)
     assert number(table, "false alarms in phone").value == 1.0
     assert number(table, "false alarms in studio").value == 0.0
     assert not [row for row in table.rows if row[0] == "false alarms in few"]
-    assert not [r for r in alarms.measure(phone, FITTED).rows if "alarms in" in str(r[0])]
+    assert not [r for r in alarms.measure(phone, FITTED)[0].rows if "alarms in" in str(r[0])]
 
 
-def test_fakes_are_left_out_and_what_has_no_label_counts_as_genuine() -> None:
+def test_what_has_no_label_counts_as_genuine() -> None:
     videos = [VideoRecord(f"{i}.mp4", label, "d") for i, label in enumerate((0, 1, None))]
-    assert [(v.path, v.label) for v in alarms.genuine(videos)] == [("0.mp4", 0), ("2.mp4", 0)]
+    assert [v.label for v in alarms.unforged(videos)] == [0, 1, 0]
+
+
+def test_deepfakes_are_told_from_the_recordings() -> None:
+    over, under = FITTED.threshold + 1.0, FITTED.threshold - 9.0
+    real = recordings([over, under, under, under, under, under, under, under, None])
+    source = real[1].record.key
+    reals = [
+        replace(r, record=replace(r.record, source_id=source)) if r is real[1] else r for r in real
+    ]
+    fakes = [
+        replace(r, record=replace(r.record, label=1, method=method, path=f"fake_{method}_{i}.mp4"))
+        for method, scores in (
+            ("swap", [over + 1.0] * 6),
+            ("reenact", [under - 1.0] * 5),
+            ("rare", [over + 2.0]),
+        )
+        for i, r in enumerate(recordings(list[float | None](scores), method))
+    ]
+    made_of_it = replace(fakes[0], record=replace(fakes[0].record, source_id=source))
+    genuine, table = alarms.measure([*reals, made_of_it, *fakes[1:]], FITTED)
+    # What is said of the recordings is what is said of them alone.
+    assert genuine == alarms.measure(reals, FITTED)[0]
+    assert table.key == evaluations.FORGED
+    assert "12 deepfakes of " in table.note
+    assert "beside 9 genuine recordings" in table.note
+    auc = number(table, "AUC")
+    assert (auc.value, auc.n, auc.chance) == (pytest.approx(7 / 12), 20, 0.5)
+    assert number(table, "AUC, swap").value == 1.0
+    assert number(table, "AUC, reenact").value == 0.0
+    assert not [row for row in table.rows if "rare" in str(row[0])]
+    found = number(table, "deepfakes at or above the threshold")
+    assert (found.value, found.n) == (pytest.approx(7 / 12), 12)
+    # Each fourth has no probability: one of the six swaps, and one of the five that are missed.
+    shown = number(table, evaluations.ALARMS)
+    assert (shown.value, shown.n) == (pytest.approx(6 / 10), 10)
+    assert number(table, "deepfakes at or below the band (misses)").value == pytest.approx(5 / 12)
+    above = number(table, "deepfakes above their own original")
+    assert (above.value, above.n, above.chance) == (1.0, 1, 0.5)
+    # At the threshold that flags at most 0.05 of eight recordings none is flagged.
+    needed = number(table, "deepfakes at or above the threshold that the recordings need")
+    assert needed.value == pytest.approx(7 / 12)
+    with pytest.raises(SettingError, match="none of 0 has a score"):
+        alarms.measure(fakes, FITTED)
 
 
 def test_what_has_no_threshold_or_no_face_is_refused() -> None:
@@ -159,7 +203,8 @@ def test_recorded_it_is_in_the_card_once_and_nothing_else_moves(
         assert measure_alarms("--weights", folder, "--videos", footage, "--record") == 0
         after = hub.load(str(folder))
         assert after.evaluation is not None
-        others = tuple(t for t in before.tables if t.key != evaluations.GENUINE)
+        ours = (evaluations.GENUINE, evaluations.FORGED)
+        others = tuple(t for t in before.tables if t.key not in ours)
         assert after.evaluation.tables[:-1] == others
         assert after.evaluation.tables[-1].key == evaluations.GENUINE
         assert after.card.count("Genuine recordings") == 1

@@ -1,9 +1,9 @@
-"""`python -m train alarms`: how often genuine recordings are flagged.
+"""`python -m train alarms`: how often genuine recordings are flagged, and deepfakes found.
 
 Scores recordings that nobody forged, such as a folder of one's own footage, as the app does, and
 says how many are at or above the threshold, beside what was promised when it was set, and which
-threshold would keep that promise here. Of a table or a known data set only real and unlabelled
-videos are looked at. Sub-folders, or data sets of a table, are told apart.
+threshold would keep that promise here. Sub-folders, or data sets of a table, are told apart. Where
+a table holds deepfakes besides, it says how they are told from the recordings, by method.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dfexplain.structures import Evaluation
     from train.records import VideoRecord
 
-HELP = "measure false alarms on your own genuine recordings"
+HELP = "measure false alarms on your own genuine recordings, beside deepfakes"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,11 +49,11 @@ def _videos(args: argparse.Namespace) -> tuple[list[VideoRecord], Path]:
 
     source: Path = args.videos
     if source.is_file():
-        videos = alarms.genuine(importers.read(source, "table", say=print))
+        videos = alarms.unforged(importers.read(source, "table", say=print))
         root = args.video_root or source.parent
     else:
         videos, root = alarms.below(source), source
-    if not videos:
+    if all(video.label for video in videos):
         raise SettingError(
             f"--videos must hold genuine recordings, but got none in '{source}'. Check the path, "
             "and the labels of a table."
@@ -92,13 +92,14 @@ def run(args: argparse.Namespace) -> None:
     videos, root = _videos(args)
     scoring = VideoMaterial(videos, root).score(weights, args.workers)
     scored = tuple(tqdm(scoring, total=len(videos), desc="genuine", unit="video"))
-    table = alarms.measure(
+    tables = alarms.measure(
         scored, weights.calibration, target=args.target_fpr, resamples=args.resamples
     )
-    print(*written.table_lines(table), sep="\n")
+    for table in tables:
+        print(*written.table_lines(table), sep="\n")
     if args.out is not None:
-        alone = Evaluation(weights.info.sha256, alarms.measured_on(scored), (table,))
+        alone = Evaluation(weights.info.sha256, alarms.measured_on(scored), tables)
         written.write(args.out, Measured(alone, scored), weights.calibration)
-        print(f"{args.out}: evaluation.json and .md, tables/genuine.csv, videos.csv")
+        print(f"{args.out}: evaluation.json and .md, tables/*.csv, videos.csv")
     if before is not None:
-        written.record(weights, alarms.recorded(before, table))
+        written.record(weights, alarms.recorded(before, tables))

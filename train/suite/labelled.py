@@ -11,7 +11,7 @@ from dfexplain.structures import Calibration, Cell, EvaluationTable, Number
 from train.scores import ScoredVideo
 from train.suite.numbers import UNMEASURED, Sample, share
 
-__all__ = ["each", "tables"]
+__all__ = ["each", "pairs", "tables"]
 
 LABELS = {0: "real", 1: "fake", None: "no face"}
 
@@ -25,7 +25,7 @@ def tables(
     coverage = Number(len(sample.scores) / len(labels), None, None, len(labels), None)
     rows: tuple[tuple[Cell, ...], ...] = (
         ("AUC", sample.number("auc")),
-        ("fakes above their own original", _pairs(scored, resamples)),
+        ("fakes above their own original", pairs(scored, resamples)),
         ("real clips at or above the threshold", sample.called_fake(0)),
         ("fake clips at or above the threshold", sample.called_fake(1)),
         ("fake clips at or below the band (misses)", sample.misses()),
@@ -42,20 +42,20 @@ def tables(
     return [overall, each("clips_each", "Labelled clips one by one", scored, fitted)]
 
 
-def _pairs(scored: Sequence[ScoredVideo], resamples: int) -> Number:
+def pairs(scored: Sequence[ScoredVideo], resamples: int) -> Number:
     """How often a fake has a higher score than the real video that it was made from."""
     reals = {s.record.source_id: s.score for s in scored if s.record.label == 0}
-    pairs = [
+    both = [
         (s.score, real, s.record.source_id)
         for s in scored
         if s.record.label == 1
         and s.score is not None
         and (real := reals.get(s.record.source_id)) is not None
     ]
-    if not pairs:
+    if not both:
         return UNMEASURED
-    hits = np.array([fake > real for fake, real, _ in pairs])
-    found = share(hits, np.array([source for *_, source in pairs]), resamples)
+    hits = np.array([fake > real for fake, real, _ in both])
+    found = share(hits, np.array([source for *_, source in both]), resamples)
     return Number(found.value, found.low, found.high, found.n, 0.5)
 
 
