@@ -21,9 +21,9 @@ __all__ = [
     "NOT_MEASURED",
     "ON_FACE",
     "POINTING",
-    "alarms",
     "beside",
     "card_section",
+    "flagged",
     "from_dict",
     "heatmaps_from_dict",
     "heatmaps_to_dict",
@@ -250,11 +250,13 @@ def _markdown(table: EvaluationTable) -> str:
     return f"### {_escaped(table.title)}\n\n{_escaped(table.note)}\n\n{lines}\n"
 
 
-def alarms(evaluation: Evaluation | None) -> Number | None:
-    """The share of genuine recordings that are flagged with a probability; None if it was not
-    measured, or is no share, for weights of strangers say what they like."""
+def flagged(evaluation: Evaluation | None, key: str) -> Number | None:
+    """The share of the videos of `key`, GENUINE or FORGED, that are flagged with a probability.
+
+    None if it was not measured, or is no share: weights of strangers say what they like.
+    """
     tables = () if evaluation is None else evaluation.tables
-    rows = (row for table in tables if table.key == GENUINE for row in table.rows)
+    rows = (row for table in tables if table.key == key for row in table.rows)
     found = next((row[1] for row in rows if row[0] == ALARMS and len(row) > 1), None)
     if not isinstance(found, Number):
         return None

@@ -187,7 +187,8 @@ def read(
         architecture=config.label,
         crop_px=config.crop_px,
         crop_margin=config.crop_margin,
-        alarms=evaluations.alarms(evaluation),
+        alarms=evaluations.flagged(evaluation, evaluations.GENUINE),
+        found=evaluations.flagged(evaluation, evaluations.FORGED),
     )
     parts = (info, config, state, heat_scale, calibration, gate, card, folder, golden)
     return Weights(*parts, because, evaluation, unevaluated, heatmaps, untested, index)

@@ -21,7 +21,7 @@ def test_alarms_on_genuine_recordings_stand_beside_the_verdict() -> None:
     plain = REPORTS["two_faces"]()
     rate = Number(16 / 30, 0.35, 0.72, 30, None)
     known = replace(plain, weights=replace(plain.weights, alarms=rate))
-    said = told.alarms(rate)
+    said = told.alarms(rate, None)
     assert said == (
         "Of 30 other genuine recordings that got a probability, 53 % were flagged as well "
         "(95 % interval 35 % to 72 %)."
@@ -34,9 +34,32 @@ def test_alarms_on_genuine_recordings_stand_beside_the_verdict() -> None:
         "interval": [0.35, 0.72],
         "recordings": 30,
     }
-    assert told.alarms(None) == ""
+    assert told.alarms(None, None) == told.alarms(None, rate) == ""
     assert "genuine recordings" not in verdict.card(plain)
     assert content(plain)["operating_point"]["genuine"] is None
+    assert content(known)["operating_point"]["deepfakes"] is None
+
+
+def test_what_is_found_of_deepfakes_stands_beside_the_alarms() -> None:
+    plain = REPORTS["two_faces"]()
+    rate, found = Number(0.2, 0.1, 0.3, 100, None), Number(0.7, 0.6, 0.8, 50, None)
+    known = replace(plain, weights=replace(plain.weights, alarms=rate, found=found))
+    said = told.alarms(rate, found)
+    assert said == (
+        "Of 100 other genuine recordings that got a probability, 20 % were flagged as well "
+        "(95 % interval 10 % to 30 %), of 50 deepfakes that others made 70 % "
+        "(95 % interval 60 % to 80 %)."
+    )
+    assert f"<p>{said}</p>" in verdict.card(known)
+    assert said in contents.contents(known).basis
+    assert content(known)["operating_point"]["deepfakes"] == {
+        "rate": 0.7,
+        "interval": [0.6, 0.8],
+        "videos": 50,
+    }
+    # Where the intervals meet, or are not known, a flag is not said to be worth anything.
+    for unsure in (replace(found, low=0.3), replace(found, low=None, high=None)):
+        assert told.alarms(rate, unsure).endswith("a flag hardly tells one from the other.")
 
 
 def test_alarms_are_read_from_the_table_of_genuine_recordings() -> None:
@@ -44,9 +67,11 @@ def test_alarms_are_read_from_the_table_of_genuine_recordings() -> None:
     table = EvaluationTable(
         evaluation.GENUINE, "t", "n", ("measure", "value"), ((evaluation.ALARMS, rate),)
     )
-    assert evaluation.alarms(Evaluation("", "on", (table,))) == rate
+    assert evaluation.flagged(Evaluation("", "on", (table,)), evaluation.GENUINE) == rate
+    forged = replace(table, key=evaluation.FORGED)
+    assert evaluation.flagged(Evaluation("", "on", (forged,)), evaluation.FORGED) == rate
     for other in (None, Evaluation("", "on", ())):
-        assert evaluation.alarms(other) is None
+        assert evaluation.flagged(other, evaluation.GENUINE) is None
     for value, low, high in (
         (None, None, None),
         (4.0, 0.3, 0.7),
@@ -54,15 +79,19 @@ def test_alarms_are_read_from_the_table_of_genuine_recordings() -> None:
         (0.5, 0.3, 7.0),
     ):
         unfit = replace(table, rows=((evaluation.ALARMS, Number(value, low, high, 20, None)),))
-        assert evaluation.alarms(Evaluation("", "on", (unfit,))) is None
+        assert evaluation.flagged(Evaluation("", "on", (unfit,)), evaluation.GENUINE) is None
 
 
 def test_an_analysis_that_was_kept_says_it_too(tmp_path: Path) -> None:
-    rate = Number(16 / 30, 0.35, 0.72, 30, None)
+    rate, found = Number(16 / 30, 0.35, 0.72, 30, None), Number(0.7, 0.6, 0.8, 50, None)
     plain = REPORTS["two_faces"]()
     store = History(tmp_path / "history.sqlite")
     for report, said in (
-        (replace(plain, weights=replace(plain.weights, alarms=rate)), told.alarms(rate)),
+        (
+            replace(plain, weights=replace(plain.weights, alarms=rate, found=found)),
+            told.alarms(rate, found),
+        ),
+        (replace(plain, weights=replace(plain.weights, alarms=rate)), told.alarms(rate, None)),
         (plain, ""),
     ):
         kept = store.get(store.add(report))

@@ -181,7 +181,7 @@ def _basis(report: VideoReport) -> tuple[str, ...]:
             f"{words.operating_point(report.calibration)} p holds where half of the videos are "
             "fakes, as in that measurement; where fakes are rarer, it is too high."
         )
-        said.append(worth.alarms(report.weights.alarms))
+        said.append(worth.alarms(report.weights.alarms, report.weights.found))
     return tuple(filter(None, said))
 
 

@@ -20,6 +20,7 @@ from dfexplain.report.numbers import BOX_DIGITS, rounded
 from dfexplain.structures import (
     Calibration,
     Lane,
+    Number,
     Outcome,
     Outside,
     Sampling,
@@ -122,13 +123,12 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
     }
 
 
-def _alarms(info: WeightsInfo) -> dict[str, Any] | None:
-    """Genuine recordings that are flagged, None where that was not measured."""
-    found = info.alarms
+def _flagged(found: Number | None, of: str) -> dict[str, Any] | None:
+    """The share of recordings or videos (`of`) that are flagged, None where it was not measured."""
     if found is None:
         return None
     interval = None if found.low is None else [rounded(found.low), rounded(found.high)]
-    return {"rate": rounded(found.value), "interval": interval, "recordings": found.n}
+    return {"rate": rounded(found.value), "interval": interval, of: found.n}
 
 
 def _operating_point(calibration: Calibration | None, info: WeightsInfo) -> dict[str, Any] | None:
@@ -147,7 +147,8 @@ def _operating_point(calibration: Calibration | None, info: WeightsInfo) -> dict
         "fake_videos": int((calibration.labels == 1).sum()),
         "people": calibration.people,
         "measured_on": calibration.measured_on,
-        "genuine": _alarms(info),
+        "genuine": _flagged(info.alarms, "recordings"),
+        "deepfakes": _flagged(info.found, "videos"),
     }
 
 

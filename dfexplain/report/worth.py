@@ -54,14 +54,26 @@ def _range(number: Number) -> str:
     return f"95 % interval {share(low)} to {share(high)}"
 
 
-def alarms(found: Number | None) -> str:
-    """How often the same weights flag recordings that nobody forged; empty if not measured."""
-    if found is None or found.value is None:
+def alarms(genuine: Number | None, found: Number | None) -> str:
+    """How often the same weights flag recordings that nobody forged, and how many deepfakes that
+    others made they `found`; empty if the first was not measured.
+
+    Where the two intervals meet, nobody has shown that a flag tells them apart, and it says so.
+    """
+    if genuine is None or genuine.value is None:
         return ""
-    return (
-        f"Of {found.n} other genuine recordings that got a probability, "
-        f"{share(found.value)} were flagged as well ({_range(found)})."
+    said = (
+        f"Of {genuine.n} other genuine recordings that got a probability, "
+        f"{share(genuine.value)} were flagged as well ({_range(genuine)})"
     )
+    if found is None or found.value is None:
+        return f"{said}."
+    said = (
+        f"{said}, of {found.n} deepfakes that others made {share(found.value)} ({_range(found)})."
+    )
+    if genuine.high is None or found.low is None or genuine.high >= found.low:
+        return f"{said} So on such video a flag hardly tells one from the other."
+    return said
 
 
 def _count(value: float) -> str:

@@ -159,8 +159,8 @@ class Calibration(Scaling):
 @dataclass(frozen=True)
 class WeightsInfo:
     """Which weights spoke. `revision` is a Hub commit sha, or "local". `alarms` is the share of
-    genuine recordings, of those that show a probability, at or above the threshold; None where it
-    was not measured (`train alarms`)."""
+    genuine recordings, of those that show a probability, at or above the threshold, `found` that of
+    deepfakes which others made; None where it was not measured (`train alarms`)."""
 
     name: str
     revision: str
@@ -170,3 +170,4 @@ class WeightsInfo:
     crop_px: int
     crop_margin: float
     alarms: Number | None = None
+    found: Number | None = None

@@ -16,6 +16,8 @@ from dfexplain.structures import Number, Outcome, PastAnalysis, Progress, Verdic
 from dfexplain.ui import words
 
 ZONES = (Outcome.REAL, Outcome.UNCERTAIN, Outcome.FAKE)
+# Where a kept report says what was flagged of others' videos, and what it calls their number.
+FLAGGED = (("genuine", "recordings"), ("deepfakes", "videos"))
 
 __all__ = ["card", "message", "past", "refused", "working"]
 
@@ -58,7 +60,7 @@ def card(report: VideoReport) -> str:
         parts.append(f"<p>{html.escape(told.spans(report.segments))}</p>")
     parts.append(_coverage(report))
     if gauge and calibration is not None:
-        parts.append(_alarms(verdict, report.weights.alarms))
+        parts.append(_alarms(verdict, report.weights.alarms, report.weights.found))
         parts.append(f'<p class="card-small">{html.escape(words.standing(calibration))}</p>')
     parts.append(_listed(words.NOT_CHECKED, report.not_checked))
     parts.append(_listed(words.NOTES, told.notes(report)))
@@ -73,10 +75,8 @@ def past(kept: PastAnalysis, read: dict[str, Any]) -> str:
         parts.append(f"<p>{html.escape(kept.spans)}</p>")
     parts.append(f'<p class="card-small">{html.escape(kept.coverage)}</p>')
     if gauge and (point := read.get("operating_point")):
-        if genuine := point.get("genuine"):
-            low, high = genuine["interval"] or (None, None)
-            rate = Number(genuine["rate"], low, high, genuine["recordings"], None)
-            parts.append(_alarms(kept.verdict, rate))
+        rates = (_rate(point.get(key), of) for key, of in FLAGGED)
+        parts.append(_alarms(kept.verdict, *rates))
         measured = words.measured(point["measured_on"])
         parts.append(f'<p class="card-small">{html.escape(measured)}</p>')
     parts.append(_listed(words.NOT_CHECKED, read.get("not_checked", ())))
@@ -104,11 +104,19 @@ def _card(kind: str, title: str, number: str, body: str) -> str:
     )
 
 
-def _alarms(verdict: Verdict, found: Number | None) -> str:
-    """How often genuine recordings are flagged. Who reads that a video is likely manipulated should
-    not have to look for it."""
+def _rate(kept: dict[str, Any] | None, of: str) -> Number | None:
+    """What a kept report says of flagged recordings or videos (`of`), if it says anything."""
+    if kept is None:
+        return None
+    low, high = kept["interval"] or (None, None)
+    return Number(kept["rate"], low, high, kept[of], None)
+
+
+def _alarms(verdict: Verdict, genuine: Number | None, found: Number | None) -> str:
+    """How often genuine recordings and deepfakes are flagged. Who reads that a video is likely
+    manipulated should not have to look for it."""
     small = "" if verdict.outcome is Outcome.FAKE else ' class="card-small"'
-    said = worth.alarms(found)
+    said = worth.alarms(genuine, found)
     return f"<p{small}>{html.escape(said)}</p>" if said else ""
 
 
