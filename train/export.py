@@ -22,7 +22,7 @@ from dfexplain.golden import golden_crops
 from dfexplain.models import ModelConfig
 from dfexplain.structures import Calibration, NeighbourIndex
 from dfexplain.weights_folder import OutOfDistribution, Weights
-from train import aggregation, card, evaluate, gate, neighbours, scores
+from train import aggregation, card, evaluate, gate, made_clips, neighbours, scores
 from train.checkpoints import load_checkpoint
 from train.convert import Converted
 from train.material import Material, PortraitMaterial, Scoring, TableMaterial
@@ -69,20 +69,22 @@ def calibrate(
     by_recipe: bool = False,
 ) -> Calibration:
     """Fit the calibration on the videos that could be scored; `by_recipe`: recipes are held out.
+    Of clips made of portraits the filmed ones are fitted to, and the plain ones limit the gate.
 
     Raises SettingError where they are too few, or where chance reaches the AUC as well.
     """
     kept = [s for s in scored if s.score is not None]
+    stands = stands_on(kept)
     fitted = calibration.fit(
-        np.array([s.score for s in kept], np.float64),
-        np.array([s.record.label for s in kept], np.int64),
-        evaluate.groups_of(kept),
+        np.array([s.score for s in stands], np.float64),
+        np.array([s.record.label for s in stands], np.int64),
+        evaluate.groups_of(stands),
         measured_on=measured_on,
         weights_sha256=sha256,
         min_face_px=0.0,
         max_distance=None,
         target_rate=target_fpr,
-        kinds=np.array([s.record.method for s in kept]) if by_recipe else None,
+        kinds=np.array([s.record.method for s in stands]) if by_recipe else None,
     )
     low, high = fitted.auc_interval
     # Where all are told apart the interval only says how few they are; the card shows it.
@@ -92,7 +94,16 @@ def calibrate(
             f"{fitted.auc:.3f} (95 % interval {low:.3f} to {high:.3f}), which chance reaches too. "
             "Train further, or calibrate on more videos."
         )
-    return gate.limited(fitted, kept)
+    # What a camera does to a face must not widen the limits for what is no face.
+    plain = [s for s in kept if s.record.dataset != made_clips.FILMED]
+    return gate.limited(fitted, plain or kept)
+
+
+def stands_on(scored: Sequence[ScoredVideo]) -> list[ScoredVideo]:
+    """The videos that probabilities and threshold stand on: filmed clips where there are any, or
+    all."""
+    filmed = [s for s in scored if s.record.dataset == made_clips.FILMED]
+    return filmed or list(scored)
 
 
 def _slices(scored: Sequence[ScoredVideo], fitted: Calibration) -> dict[str, list[card.Slice]]:
@@ -155,7 +166,7 @@ def export(
     scored = _score(parts, material, workers)
     scores.write_videos(run_dir / "calibration_videos.csv", scored)
     weights = _write(parts, material, scored, out, target_fpr, _trained(state))
-    rules = aggregation.compare(scored, by_recipe=isinstance(material, PortraitMaterial))
+    rules = aggregation.compare(stands_on(scored), by_recipe=isinstance(material, PortraitMaterial))
     aggregation.write(run_dir / "aggregation.md", rules)
     return weights
 
@@ -208,7 +219,11 @@ def recalibrate(
     scored = _progress(material.score(weights, workers))
     fitted = _calibrated(scored, weights.info.sha256, material, target_fpr)
     text = card.recalibrated(
-        old, fitted, material.subject(), _slices(scored, fitted), _unscored(scored)
+        old,
+        fitted,
+        material.subject(),
+        _slices(stands_on(scored), fitted),
+        _unscored(stands_on(scored)),
     )
     parts = _Parts(
         weights.config,
@@ -252,7 +267,8 @@ def _calibrated(
 ) -> Calibration:
     kept = [s for s in scored if s.score is not None]
     by_recipe = isinstance(material, PortraitMaterial)
-    return calibrate(scored, sha256, material.measured_on(kept), target_fpr, by_recipe)
+    measured_on = material.measured_on(stands_on(kept))
+    return calibrate(scored, sha256, measured_on, target_fpr, by_recipe)
 
 
 def _write(
@@ -270,8 +286,8 @@ def _write(
         calibration=fitted,
         subject=material.subject(),
         trained=trained,
-        slices=_slices(scored, fitted),
-        unscored=_unscored(scored),
+        slices=_slices(stands_on(scored), fitted),
+        unscored=_unscored(stands_on(scored)),
         size_bytes=sum(t.numel() * t.element_size() for t in parts.state.values()),
     )
     return weights_writing.save(out, card=text, calibration=fitted, **parts._asdict())

@@ -17,7 +17,15 @@ from tests.train.faces import portraits
 from train.clips import CRFS
 from train.detecting import detect
 from train.forgeries import RECIPES
-from train.made_clips import CALIBRATION, RELEASE, ClipSet, forged_visibly, tasks
+from train.made_clips import (
+    CALIBRATION,
+    FILMED,
+    PLAIN,
+    RELEASE,
+    ClipSet,
+    forged_visibly,
+    tasks,
+)
 from train.samples import VISIBLE
 
 
@@ -37,6 +45,26 @@ def test_clips_follow_from_their_seed_and_take_turns() -> None:
     other = tasks(people, CALIBRATION)
     assert not {t.recipe for t in made} & {t.recipe for t in other}
     np.testing.assert_array_equal(made[1].frames()[4], again[1].frames()[4])
+
+
+def test_filmed_clips_are_those_of_cameras_and_of_people_who_pull_a_face() -> None:
+    people = list(portraits())
+    chosen = ClipSet(seed=1, each=10)
+    plain, filmed = tasks(people, chosen), tasks(people, replace(chosen, filmed=True))
+    for one, other in zip(plain, filmed, strict=True):
+        assert (one.record.dataset, other.record.dataset) == (PLAIN, FILMED)
+        assert one.recipe.wear.camera is None
+        assert other.recipe.wear.camera is not None
+        # All else is drawn as it was.
+        assert replace(other.recipe, wear=one.recipe.wear) == one.recipe
+    assert 0.3 < np.mean([t.grimace for t in filmed]) < 0.7
+    still, moved = (next(t for t in filmed if t.grimace is way) for way in (False, True))
+    assert still.shown() is still.portrait
+    apart = np.abs(moved.shown().rgb.astype(int) - moved.portrait.rgb)
+    assert apart.mean() > 1
+    np.testing.assert_array_equal(moved.shown().rgb, moved.shown().rgb)
+    without = replace(moved, grimace=False)
+    assert (np.stack(moved.frames()) != np.stack(without.frames())).any()
 
 
 def test_a_verdict_can_rest_on_a_forged_span() -> None:

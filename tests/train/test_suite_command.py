@@ -100,6 +100,7 @@ def test_portraits_give_all_tables_and_labelled_clips_come_last(
     data = data_folder(tmp_path / "data")
     monkeypatch.setenv("DFEXPLAIN_DATA", str(data))
     monkeypatch.setattr(made_clips, "RELEASE", ClipSet(seed=1, each=1))
+    monkeypatch.setattr(made_clips, "FILMED_RELEASE", ClipSet(seed=2, each=1, filmed=True))
     monkeypatch.setattr(probe, "PAIRS", 1)
     (data / "clips").mkdir()
     (data / "clips.csv").write_text("file,label,original\na.mp4,0,\nb.mp4,1,a.mp4\n", "utf-8")
@@ -111,13 +112,16 @@ def test_portraits_give_all_tables_and_labelled_clips_come_last(
     assert "fakes above their own original" in capsys.readouterr().out
     data_of = json.loads((tmp_path / "out" / "evaluation.json").read_text("utf-8"))
     assert [t["key"] for t in data_of["tables"]] == [
-        "made", "made_recipes", "made_kinds", "made_crf", "made_face_px", "groups",
+        "made", "filmed", "made_recipes", "made_kinds", "made_crf", "made_face_px", "groups",
         "robustness", "gate", "probe", "clips", "clips_each", "changed", "pointing",
     ]  # fmt: skip
     # Such as three portraits leave unmeasured is said in words: a card may not have an empty cell.
     assert empty_rows((tmp_path / "out" / "evaluation.md").read_text("utf-8")) == []
     made = dict(data_of["tables"][0]["rows"])
     assert made["clips with a score (coverage)"]["n"] == 6
+    filmed = dict(data_of["tables"][1]["rows"])
+    assert filmed["clips with a score (coverage)"]["n"] == 6
+    assert filmed["AUC"] != made["AUC"] or filmed["log loss"] != made["log loss"]
     # Labelled clips are not looked at where they are not asked for.
     shutil.rmtree(data / "clips")
     monkeypatch.setattr(measuring, "_portraits", lambda *_: ([], []))

@@ -97,6 +97,8 @@ def _portraits(
     clips = made_clips.tasks(test, made_clips.RELEASE)
     scored = run(clips, "made clips")
     tables = people.tables(clips, scored, fitted, resamples)
+    filmed = run(made_clips.tasks(test, made_clips.FILMED_RELEASE), "filmed clips")
+    tables.insert(1, people.filmed(filmed, fitted, resamples))
     worn_tasks = worn.tasks(test[::EVERY_WORN])
     tables.append(worn.table(worn_tasks, run(worn_tasks, "worn clips"), fitted, resamples))
     gate_tasks = gate_material.tasks(test[::EVERY_GATE] if options.every == 1 else test)
