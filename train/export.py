@@ -69,22 +69,21 @@ def calibrate(
     by_recipe: bool = False,
 ) -> Calibration:
     """Fit the calibration on the videos that could be scored; `by_recipe`: recipes are held out.
-    Of clips made of portraits the filmed ones are fitted to, and the plain ones limit the gate.
+    Of clips made of portraits the plain ones alone limit the gate.
 
     Raises SettingError where they are too few, or where chance reaches the AUC as well.
     """
     kept = [s for s in scored if s.score is not None]
-    stands = stands_on(kept)
     fitted = calibration.fit(
-        np.array([s.score for s in stands], np.float64),
-        np.array([s.record.label for s in stands], np.int64),
-        evaluate.groups_of(stands),
+        np.array([s.score for s in kept], np.float64),
+        np.array([s.record.label for s in kept], np.int64),
+        evaluate.groups_of(kept),
         measured_on=measured_on,
         weights_sha256=sha256,
         min_face_px=0.0,
         max_distance=None,
         target_rate=target_fpr,
-        kinds=np.array([s.record.method for s in stands]) if by_recipe else None,
+        kinds=np.array([s.record.method for s in kept]) if by_recipe else None,
     )
     low, high = fitted.auc_interval
     # Where all are told apart the interval only says how few they are; the card shows it.
@@ -97,13 +96,6 @@ def calibrate(
     # What a camera does to a face must not widen the limits for what is no face.
     plain = [s for s in kept if s.record.dataset != made_clips.FILMED]
     return gate.limited(fitted, plain or kept)
-
-
-def stands_on(scored: Sequence[ScoredVideo]) -> list[ScoredVideo]:
-    """The videos that probabilities and threshold stand on: filmed clips where there are any, or
-    all."""
-    filmed = [s for s in scored if s.record.dataset == made_clips.FILMED]
-    return filmed or list(scored)
 
 
 def _slices(scored: Sequence[ScoredVideo], fitted: Calibration) -> dict[str, list[card.Slice]]:
@@ -166,7 +158,7 @@ def export(
     scored = _score(parts, material, workers)
     scores.write_videos(run_dir / "calibration_videos.csv", scored)
     weights = _write(parts, material, scored, out, target_fpr, _trained(state))
-    rules = aggregation.compare(stands_on(scored), by_recipe=isinstance(material, PortraitMaterial))
+    rules = aggregation.compare(scored, by_recipe=isinstance(material, PortraitMaterial))
     aggregation.write(run_dir / "aggregation.md", rules)
     return weights
 
@@ -222,8 +214,8 @@ def recalibrate(
         old,
         fitted,
         material.subject(),
-        _slices(stands_on(scored), fitted),
-        _unscored(stands_on(scored)),
+        _slices(scored, fitted),
+        _unscored(scored),
     )
     parts = _Parts(
         weights.config,
@@ -267,7 +259,7 @@ def _calibrated(
 ) -> Calibration:
     kept = [s for s in scored if s.score is not None]
     by_recipe = isinstance(material, PortraitMaterial)
-    measured_on = material.measured_on(stands_on(kept))
+    measured_on = material.measured_on(kept)
     return calibrate(scored, sha256, measured_on, target_fpr, by_recipe)
 
 
@@ -286,8 +278,8 @@ def _write(
         calibration=fitted,
         subject=material.subject(),
         trained=trained,
-        slices=_slices(stands_on(scored), fitted),
-        unscored=_unscored(stands_on(scored)),
+        slices=_slices(scored, fitted),
+        unscored=_unscored(scored),
         size_bytes=sum(t.numel() * t.element_size() for t in parts.state.values()),
     )
     return weights_writing.save(out, card=text, calibration=fitted, **parts._asdict())

@@ -58,7 +58,7 @@ class ClipSet:
     filmed: bool = False
 
 
-# The limits of the gate stand on plain clips, probabilities and threshold on filmed ones.
+# Probabilities and threshold stand on both, half and half, the limits of the gate on plain clips.
 CALIBRATION = ClipSet(seed=8_001, each=4)
 FILMED_CALIBRATION = ClipSet(seed=8_401, each=4, filmed=True)
 RELEASE = ClipSet(seed=8_201, each=4)

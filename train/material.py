@@ -107,7 +107,7 @@ class PortraitMaterial:
 
     def score(self, weights: Weights, workers: int) -> Iterator[ScoredVideo]:
         """See `Material`."""
-        clips = (made_clips.FILMED_CALIBRATION, made_clips.CALIBRATION)
+        clips = (made_clips.CALIBRATION, made_clips.FILMED_CALIBRATION)
         tasks = [task for chosen in clips for task in made_clips.tasks(self.val, chosen)]
         yield from detect(weights.folder, tasks, workers)
 
@@ -117,8 +117,8 @@ class PortraitMaterial:
         people = len({s.record.identities for s in kept})
         return (
             f"{len(kept)} made clips of {people} people who were not trained on ({reals} untouched,"
-            f" {fakes} forged by {len(RECIPES)} recipes; moving portraits as drawn cameras film "
-            "them, H.264 CRF 18 to 30). Not measured on genuine deepfakes."
+            f" {fakes} forged by {len(RECIPES)} recipes; moving portraits, half of them as drawn "
+            "cameras film them, H.264 CRF 18 to 30). Not measured on genuine deepfakes."
         )
 
     def subject(self) -> Subject:

@@ -15,7 +15,8 @@ from dfexplain.release_checks import check
 from dfexplain.structures import Evaluation
 from tests import small_weights as small
 from tests.train.crops import draw, rows, video
-from train import card, export
+from tests.train.crops_table import made_scores
+from train import card, export, made_clips
 from train.__main__ import main
 from train.material import VideoMaterial
 from train.records import VideoRecord, write_crops, write_videos
@@ -196,3 +197,16 @@ def test_few_people_prove_little_even_if_all_are_told_apart(people: int, least: 
     fitted = export.calibrate(scored, "", "made-up scores", 0.05)
     assert fitted.auc == 1.0
     assert [round(end, 2) for end in fitted.auc_interval] == [least, 1.0]
+
+
+def test_plain_clips_alone_limit_the_gate() -> None:
+    plain = [replace(s, face_px=150.0 + i) for i, s in enumerate(made_scores())]
+    filmed = [
+        replace(s, record=replace(s.record, dataset=made_clips.FILMED), face_px=20.0) for s in plain
+    ]
+    both = export.calibrate([*plain, *filmed], "a" * 64, "these", 0.05)
+    assert len(both.scores) == 2 * len(plain)
+    alone = export.calibrate(plain, "a" * 64, "these", 0.05)
+    assert both.min_face_px == alone.min_face_px > 100
+    # Where nothing else was made, filmed ones have to.
+    assert export.calibrate(filmed, "a" * 64, "these", 0.05).min_face_px == 20.0

@@ -191,27 +191,6 @@ def test_weights_that_do_not_separate_are_refused() -> None:
         export.calibrate(scored, "", "made-up scores", 0.05)
 
 
-def test_filmed_clips_calibrate_and_plain_ones_limit_the_gate() -> None:
-    plain = [replace(s, face_px=150.0 + i) for i, s in enumerate(made_scores())]
-    filmed = [
-        replace(
-            s,
-            record=replace(s.record, dataset=made_clips.FILMED),
-            score=None if s.score is None else s.score + 3.0,
-            face_px=20.0,
-        )
-        for s in plain
-    ]
-    alone = export.calibrate(plain, "a" * 64, "these", 0.05)
-    both = export.calibrate([*filmed, *plain], "a" * 64, "these", 0.05)
-    assert both.threshold == pytest.approx(alone.threshold + 3.0)
-    assert len(both.scores) == len(alone.scores)
-    assert both.min_face_px == alone.min_face_px > 100
-    # Where nothing else was made, they do both.
-    assert export.calibrate(filmed, "a" * 64, "these", 0.05).min_face_px == 20.0
-    assert export.stands_on(plain) == plain
-
-
 def test_a_model_that_finds_nothing_is_refused(data: CropsData) -> None:
     state = dict(small.state())
     state["head.bias"] = state["head.bias"] - 100.0

@@ -38,8 +38,7 @@ def tables(
     return [
         _overall(
             "made", "Made clips of unseen people", scored, sample,
-            "A plain portrait that moves is easier than video: the probabilities, which stand on "
-            "filmed clips, are not meant for it.",
+            "A portrait that moves is easier than video, so half of what calibrates is filmed.",
         ),
         _by_recipe(kept, sample),
         _by_kind(kept, sample),
@@ -61,9 +60,8 @@ def filmed(
         "Filmed clips of unseen people",
         scored,
         Sample.of(scored, fitted, resamples),
-        "They are what probabilities and threshold stand on, of other people: clips as drawn video "
-        "cameras take them, which remove detail and raise edges, half of them of people who pull a "
-        "face.",
+        "Moving portraits as drawn video cameras take them, which remove detail and raise edges; "
+        "half of the people pull a face. Such are half of the clips that calibrate.",
     )
 
 
