@@ -84,18 +84,16 @@ def measure(
             f"({reason}). Take others."
         )
     needed = _threshold_for(sample.scores, target)
-    at_needed = f"threshold with at most {target:g} of these at or above it"
-    tables = [_of_recordings(recordings, sample, needed, at_needed)]
+    tables = [_of_recordings(recordings, sample, needed, target)]
     if len(recordings) < len(scored):
         tables.append(_of_deepfakes(scored, fitted, needed, resamples))
     return tuple(tables)
 
 
 def _of_recordings(
-    recordings: Sequence[ScoredVideo], sample: Sample, needed: float, at_needed: str
+    recordings: Sequence[ScoredVideo], sample: Sample, needed: float, target: float
 ) -> EvaluationTable:
-    """False alarms; `needed` is the threshold that would keep the promise, in the words
-    `at_needed`."""
+    """False alarms; `needed` is the threshold with at most `target` of them."""
     fitted, resamples = sample.fitted, sample.resamples
     assert fitted is not None
     has_score = np.array([s.score is not None for s in recordings])
@@ -120,7 +118,10 @@ def _of_recordings(
     ]
     rows += [
         ("the threshold, a score", Number(fitted.threshold, None, None, 0, None)),
-        (at_needed, Number(needed, None, None, len(sample.scores), None)),
+        (
+            f"threshold with at most {target:g} of these at or above it",
+            Number(needed, None, None, len(sample.scores), None),
+        ),
         (
             "forged videos of the calibration at or above that",
             Number(float((forged >= needed).mean()), None, None, len(forged), None),

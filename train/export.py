@@ -211,11 +211,7 @@ def recalibrate(
     scored = _progress(material.score(weights, workers))
     fitted = _calibrated(scored, weights.info.sha256, material, target_fpr)
     text = card.recalibrated(
-        old,
-        fitted,
-        material.subject(),
-        _slices(scored, fitted),
-        _unscored(scored),
+        old, fitted, material.subject(), _slices(scored, fitted), _unscored(scored)
     )
     parts = _Parts(
         weights.config,
@@ -259,8 +255,7 @@ def _calibrated(
 ) -> Calibration:
     kept = [s for s in scored if s.score is not None]
     by_recipe = isinstance(material, PortraitMaterial)
-    measured_on = material.measured_on(kept)
-    return calibrate(scored, sha256, measured_on, target_fpr, by_recipe)
+    return calibrate(scored, sha256, material.measured_on(kept), target_fpr, by_recipe)
 
 
 def _write(

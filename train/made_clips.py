@@ -1,8 +1,8 @@
 """Clips made of portraits of one split: untouched ones, and as many forged by all recipes in turn.
 
 The clips of validation people calibrate, those of test people measure a release. Studio portraits
-are no video: what stands for video is filmed, by cameras that are drawn (`train.camera`), and half
-of its people pull a face (`train.reshape`). Seeds are fixed:
+are no video: as many clips are filmed, by cameras that are drawn (`train.camera`), and half of
+their people pull a face (`train.reshape`). Seeds are fixed:
 a clip follows from its seed, the person's place in the list and its number, and from nothing else.
 """
 
