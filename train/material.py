@@ -118,7 +118,7 @@ class PortraitMaterial:
         return (
             f"{len(kept)} made clips of {people} people who were not trained on ({reals} untouched,"
             f" {fakes} forged by {len(RECIPES)} recipes; moving portraits, half of them as drawn "
-            "cameras film them, H.264 CRF 18 to 30). Not measured on genuine deepfakes."
+            "cameras film them, H.264 CRF 18 to 30). No deepfakes of others were among them."
         )
 
     def subject(self) -> Subject:
