@@ -90,10 +90,12 @@ class ClipTask:
 
     def frames(self) -> list[Image]:
         """The frames (H, W, 3) before the codec."""
+        # Bent once, for the picture and for its forgery.
+        bent = replace(self, portrait=self.shown(), grimace=False)
         forgery = None
         if self.recipe.forged_s is not None:
-            forgery = forged_visibly(self)
-        return list(render(self.shown(), self.recipe, np.random.default_rng(self.seed), forgery))
+            forgery = forged_visibly(bent)
+        return list(render(bent.portrait, self.recipe, np.random.default_rng(self.seed), forgery))
 
     def __call__(self, detector: Detector) -> ScoredVideo:
         with tempfile.TemporaryDirectory() as folder:

@@ -128,14 +128,14 @@ class Learner(nn.Module):
     def forward(self, batch: Batch, rng: np.random.Generator) -> StepLoss:
         """The losses of clips (B, T, 3, S, S) uint8 with labels (B,) and cells (B, G, G)."""
         clips, labels, cells = normalise(batch.clips, self.config.model), batch.labels, batch.cells
-        # It sees what the student sees, mixed clips too (Beyer et al., CVPR 2022, sec. 3.1), unless
-        # it is to see what a camera has taken from the student.
-        shown = normalise(batch.taught, self.config.model) if batch.taught.numel() else clips
+        # What a camera has taken from the student, where the teacher is to see it.
+        before = normalise(batch.taught, self.config.model) if batch.taught.numel() else None
         if alpha := self.config.augmentation.mixup:
             share, order = float(rng.beta(alpha, alpha)), rng.permutation(len(labels))
-            clips, labels, cells, shown = (
-                share * x + (1 - share) * x[order] for x in (clips, labels, cells, shown)
+            clips, labels, cells = (
+                share * x + (1 - share) * x[order] for x in (clips, labels, cells)
             )
+            before = None if before is None else share * before + (1 - share) * before[order]
         maps = self.model.encode(clips)  # (B, t, D, h, w)
         logits = self.model.decide(maps, frames=clips.shape[1]).logit.float()  # (B,)
         smooth = self.config.loss.label_smoothing
@@ -145,6 +145,8 @@ class Learner(nn.Module):
         whole = loss
         if self.teacher is not None:
             asked = self.config.loss
+            # Else it sees what the student sees, mixed too (Beyer et al., CVPR 2022, sec. 3.1).
+            shown = clips if before is None else before
             taught = self._taught(shown, mirrored=asked.mirror and rng.random() < 0.5)
             soft = soft_loss(logits, taught.logit, asked.temperature)
             whole = (1.0 - asked.distil) * loss + asked.distil * soft
