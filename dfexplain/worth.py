@@ -26,6 +26,7 @@ __all__ = [
     "RiskCoverage",
     "at_threshold",
     "of_hundred",
+    "on_others",
     "operating_points",
     "predictive_value",
     "risk_coverage",
@@ -126,6 +127,19 @@ def operating_points(
         above = float(np.nextafter(real[len(real) - 1 - allowed], np.inf))
         out.append(at_threshold(calibration, above, target))
     return tuple(out)
+
+
+def on_others(
+    calibration: Calibration, genuine: Number | None, found: Number | None
+) -> OperatingPoint | None:
+    """The calibration's own threshold with the rates of videos that it was not made of.
+
+    `genuine` is the share of recordings that nobody forged which are flagged, `found` that of
+    deepfakes which others made (`structures.WeightsInfo`). None unless both were measured.
+    """
+    if genuine is None or genuine.value is None or found is None or found.value is None:
+        return None
+    return OperatingPoint(None, calibration.threshold, genuine, found)
 
 
 def _ratio_interval(

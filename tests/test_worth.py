@@ -230,6 +230,31 @@ def test_slider_and_point_change_all_that_is_shown() -> None:
         assert told.prior_name(prior) in page._slider()
 
 
+def test_rates_of_others_stand_beside_those_of_the_validation() -> None:
+    measured = point(14, 155, 6, 203)
+    rates = (measured.false_positives, measured.found)
+    at = worth.on_others(CALIBRATION, *rates)
+    assert at is not None
+    assert at.threshold == CALIBRATION.threshold
+    said = told.on_others(at, 0.05)
+    assert said.startswith(
+        "With the rates of 203 genuine recordings and 155 deepfakes of others instead, of 100 such "
+        "videos with 5 fakes among them 3.3 are flagged, and 0.5 of those are fakes. A flagged one "
+        "is a fake with 14 % (95 % interval 6 % to 28 %)."
+    )
+    assert said in page.answer(CALIBRATION, 0.05, 0, rates)[0]
+    # Other thresholds were not measured on them, nor is half of it told.
+    assert "deepfakes of others" not in page.answer(CALIBRATION, 0.05, 3, rates)[0]
+    for half in ((rates[0], None), (None, rates[1])):
+        assert worth.on_others(CALIBRATION, *half) is None
+        assert "deepfakes of others" not in page.answer(CALIBRATION, 0.05, 0, half)[0]
+    # None flagged at all: there is no flagged video to speak of.
+    none = point(0, 155, 0, 203)
+    quiet = worth.on_others(CALIBRATION, none.false_positives, none.found)
+    assert quiet is not None
+    assert told.on_others(quiet, 0.05).endswith("0 are flagged, and 0 of those are fakes.")
+
+
 def test_slices_are_those_that_were_recorded() -> None:
     weights = drawn_weights()
     assert words.NO_SLICES in page.slices(weights)

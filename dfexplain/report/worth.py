@@ -16,6 +16,7 @@ __all__ = [
     "flagged",
     "histogram_table",
     "of_hundred",
+    "on_others",
     "point_name",
     "points_table",
     "prior_name",
@@ -104,6 +105,20 @@ def flagged(point: OperatingPoint, prior: float) -> str:
         f"{point.false_positives.n} real and {point.found.n} fake validation videos, if yours are "
         "like them."
     )
+
+
+def on_others(point: OperatingPoint, prior: float) -> str:
+    """Both sentences with the rates of recordings and deepfakes of others (`worth.on_others`)."""
+    if point.found is None:
+        return ""
+    said = (
+        f"With the rates of {point.false_positives.n} genuine recordings and {point.found.n} "
+        f"deepfakes of others instead, {of_hundred(point, prior).replace('Of', 'of', 1)}"
+    )
+    value = worth.predictive_value(point, prior)
+    if value is None or value.value is None:
+        return said
+    return f"{said} A flagged one is a fake with {share(value.value)} ({_range(value)})."
 
 
 def this_video(report: VideoReport, prior: float) -> str:

@@ -19,7 +19,7 @@ from dfexplain.hub import Weights
 from dfexplain.recompress import Recompressed, Step
 from dfexplain.report import recompressed
 from dfexplain.report import worth as told
-from dfexplain.structures import Calibration, VideoReport
+from dfexplain.structures import Calibration, Number, VideoReport
 from dfexplain.ui import tables, words
 from dfexplain.ui.desk import Desk
 from dfexplain.ui.parts import button
@@ -30,7 +30,15 @@ __all__ = ["Worth", "answer", "slices", "tab", "this_video", "wire"]
 Update = dict[gr.components.Component, object]
 FIRST_STEP = worth.PRIORS.index(0.05)
 # Tables of an evaluation that say how the threshold does on other videos and on parts of them.
-SLICES = (evaluation.GENUINE, "made_face_px", "made_crf", "made_recipes", "made_kinds", "groups")
+SLICES = (
+    evaluation.GENUINE,
+    evaluation.FORGED,
+    "made_face_px",
+    "made_crf",
+    "made_recipes",
+    "made_kinds",
+    "groups",
+)
 LATEST: dict[str, Any] = {
     "show_progress": "hidden",
     "trigger_mode": "always_last",
@@ -105,12 +113,24 @@ def _slider() -> str:
     )
 
 
-def answer(calibration: Calibration | None, prior: float, number: int) -> tuple[str, str]:
-    """What a flag means at a prior and the operating point of that `number`; the figures."""
+def answer(
+    calibration: Calibration | None,
+    prior: float,
+    number: int,
+    rates: tuple[Number | None, Number | None] = (None, None),
+) -> tuple[str, str]:
+    """What a flag means at a prior and the operating point of that `number`; the figures.
+
+    `rates` are the shares of genuine recordings and of deepfakes of others that are flagged at the
+    threshold of these weights, which is the first operating point.
+    """
     if calibration is None:
         return f'<div class="lead"><p>{words.UNCALIBRATED_TEXT}</p></div>', ""
     point = worth.operating_points(calibration)[number]
     said = [told.of_hundred(point, prior), told.flagged(point, prior)]
+    others = worth.on_others(calibration, *rates)
+    if others is not None and number == 0:
+        said.append(told.on_others(others, prior))
     text = "".join(f"<p>{html.escape(line)}</p>" for line in said if line)
     points = tables.drawn(told.points_table(calibration, prior))
     answered = f'<div class="lead worth" aria-live="polite">{text}</div>'
@@ -173,7 +193,9 @@ def wire(
         if weights is None:
             return {to.answer: gr.skip()}
         prior = worth.PRIORS[step]
-        answered, figures = answer(weights.calibration, prior, number)
+        answered, figures = answer(
+            weights.calibration, prior, number, (weights.info.alarms, weights.info.found)
+        )
         return {
             to.answer: answered,
             to.figures: figures,
