@@ -96,9 +96,7 @@ def test_a_true_calibration_has_an_error_of_its_own_which_falls_with_the_clips()
 def test_tables_of_people_say_what_the_scores_are() -> None:
     clips, scored = made()
     tables = {t.key: t for t in people.tables(clips, scored, FITTED, 40)}
-    assert list(tables) == [
-        "made", "made_recipes", "made_kinds", "made_crf", "made_face_px", "groups",
-    ]  # fmt: skip
+    assert list(tables) == ["made", "made_recipes", "made_kinds", "made_crf", "made_face_px"]
     overall = tables["made"]
     assert "54 untouched and 54 forged clips of 9 test people" in overall.note
     auc = number(overall, "AUC")
@@ -123,9 +121,21 @@ def test_tables_of_people_say_what_the_scores_are() -> None:
     assert [row[0] for row in tables["made_face_px"].rows] == [
         "0 to 79 px", "80 to 119 px", "120 to 159 px",
     ]  # fmt: skip
-    tones = [cell for _, cell in tables["groups"].rows if isinstance(cell, Number)]
+
+
+def test_groups_are_of_plain_and_filmed_clips_together() -> None:
+    clips, scored = made()
+    pairs = list(zip(clips, scored, strict=True))
+    alone, both, groups = people.filmed(pairs[:54], pairs[54:], FITTED, 40)
+    assert [table.key for table in (alone, both, groups)] == ["filmed", "both", "groups"]
+    assert number(alone, "AUC").n == 53
+    assert number(both, "AUC").n == 107
+    tones = [cell for _, cell in groups.rows if isinstance(cell, Number)]
     assert sum(cell.n for cell in tones) == 53
-    assert dict(tables["groups"].rows)["sex"] == people.NO_LABELS
+    flagged = sum((cell.value or 0.0) * cell.n for cell in tones)
+    untouched = "untouched clips at or above the threshold (false positives)"
+    assert flagged == pytest.approx((number(both, untouched).value or 0.0) * 53)
+    assert dict(groups.rows)["sex"] == people.NO_LABELS
 
 
 def test_a_part_of_a_few_clips_has_no_number() -> None:
@@ -135,7 +145,7 @@ def test_a_part_of_a_few_clips_has_no_number() -> None:
     # Clips are untouched and forged in turn; the first has no score.
     for i in range(1, 20):
         scored[i] = replace(scored[i], face_px=70.0)
-    *_, sizes, _ = people.tables(clips, scored, FITTED, 100)
+    *_, sizes = people.tables(clips, scored, FITTED, 100)
     few, rest = sizes.rows
     assert few[:3] == ("0 to 79 px", "too few of a class", "too few untouched ones (9)")
     assert isinstance(few[3], Number)

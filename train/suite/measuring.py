@@ -97,11 +97,14 @@ def _portraits(
     clips = made_clips.tasks(test, made_clips.RELEASE)
     scored = run(clips, "made clips")
     tables = people.tables(clips, scored, fitted, resamples)
-    filmed = run(made_clips.tasks(test, made_clips.FILMED_RELEASE), "filmed clips")
+    cameras = made_clips.tasks(test, made_clips.FILMED_RELEASE)
+    filmed = list(zip(cameras, run(cameras, "filmed clips"), strict=True))
     # As many plain ones of each portrait.
     each, of_each = 2 * made_clips.FILMED_RELEASE.each, 2 * made_clips.RELEASE.each
-    plain = [one for i, one in enumerate(scored) if i % of_each < each]
-    tables[1:1] = people.filmed(filmed, plain, fitted, resamples)
+    made = zip(clips, scored, strict=True)
+    plain = [one for i, one in enumerate(made) if i % of_each < each]
+    *overall, groups = people.filmed(filmed, plain, fitted, resamples)
+    tables = [tables[0], *overall, *tables[1:], groups]
     worn_tasks = worn.tasks(test[::EVERY_WORN])
     tables.append(worn.table(worn_tasks, run(worn_tasks, "worn clips"), fitted, resamples))
     gate_tasks = gate_material.tasks(test[::EVERY_GATE] if options.every == 1 else test)
