@@ -260,15 +260,19 @@ def test_slices_are_those_that_were_recorded() -> None:
     assert words.NO_SLICES in page.slices(weights)
     assert weights.evaluation is not None
     sliced = replace(weights.evaluation.tables[0], key="made_crf", title="By compression")
-    measured = replace(weights.evaluation, tables=(*weights.evaluation.tables, sliced))
+    other = replace(sliced, key="made_recipes", title="By recipe")
+    measured = replace(weights.evaluation, tables=(*weights.evaluation.tables, other, sliced))
     shown = page.slices(replace(weights, evaluation=measured))
-    assert shown.count("<section>") == 1
+    # One after the other, in the page's order; the first is open.
+    assert shown.count("<details") == 2
+    assert shown.count(" open>") == 1
+    assert shown.index(" open>") < shown.index("By compression") < shown.index("By recipe")
     assert "By compression" in shown
     # Alarms on genuine recordings come first, wherever they were recorded.
     alarms = replace(sliced, key=evaluation.GENUINE, title="Genuine recordings")
     measured = replace(measured, tables=(*measured.tables, alarms))
     shown = page.slices(replace(weights, evaluation=measured))
-    assert shown.count("<section>") == 2
+    assert shown.count("<details") == 3
     assert shown.index("Genuine recordings") < shown.index("By compression")
 
 

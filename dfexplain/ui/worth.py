@@ -160,7 +160,7 @@ def slices(weights: Weights) -> str:
         return _head(words.SLICES, words.NO_SLICES)
     return (
         f'<div class="measured"><h2>{words.SLICES}</h2>{words.note(words.SLICES_HELP)}'
-        f"{''.join(tables.drawn(table) for table in found)}</div>"
+        f"{''.join(tables.folded(table, opened=table is found[0]) for table in found)}</div>"
     )
 
 
