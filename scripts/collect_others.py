@@ -65,11 +65,16 @@ def bring(row: dict[str, str], repositories: Path, out: Path) -> bool:
     content = blob(repositories, row["repository"], row["blob"])
     if content is None:
         return False
-    whole = target if not row["half"] else target.with_suffix(".whole")
-    whole.write_bytes(content)
-    if row["half"]:
-        cut(whole, row["half"], target)
-        whole.unlink()
+    # A run that was cut leaves no half file under a name that the next one takes for whole.
+    whole = target.with_suffix(".whole")
+    try:
+        whole.write_bytes(content)
+        if row["half"]:
+            cut(whole, row["half"], target)
+        else:
+            whole.replace(target)
+    finally:
+        whole.unlink(missing_ok=True)
     return True
 
 
