@@ -28,7 +28,7 @@ from dfexplain import video
 from dfexplain.structures import Sampling
 
 LISTED = Path(__file__).resolve().parent.parent / "docs" / "others.csv"
-COLUMNS = ("video_id", "label", "source_dataset", "identities", "method", "source_id")
+COLUMNS = ("video_id", "label", "source_dataset", "identities", "method", "source_id", "split")
 # A half is encoded almost without loss: what a detector looks for must stay.
 CRF, FRAMES = 12, 250
 
@@ -91,7 +91,8 @@ def table_row(row: dict[str, str]) -> tuple[str, ...]:
     source = original if fake else file
     dataset = row["repository"] if fake else row["kind"]
     method = row["kind"] if fake else ""
-    return (file, row["label"], dataset, row["people"], method, source and f"others:{source}")
+    shared = source and f"others:{source}"
+    return (file, row["label"], dataset, row["people"], method, shared, row["split"])
 
 
 def main() -> int:

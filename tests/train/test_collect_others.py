@@ -19,7 +19,7 @@ from scripts import collect_others
 from tests.sources import ROOT
 from train import importers
 
-COLUMNS = ("repository", "blob", "half", "label", "kind", "people", "original")
+COLUMNS = ("repository", "blob", "half", "label", "kind", "split", "people", "original")
 
 
 def listed() -> list[dict[str, str]]:
@@ -59,9 +59,9 @@ def cloned(tmp_path: Path) -> str:
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_files_and_halves_come_out_of_clones(tmp_path: Path, cloned: str) -> None:
     rows = [
-        ("someone/swaps", cloned, "", "0", "webcam", "p001", ""),
-        ("someone/swaps", cloned, "left", "0", "DeepFaceLive", "p002", ""),
-        ("someone/swaps", cloned, "right", "1", "swap, live", "p002", f"{cloned}/left"),
+        ("someone/swaps", cloned, "", "0", "webcam", "val", "p001", ""),
+        ("someone/swaps", cloned, "left", "0", "DeepFaceLive", "val", "p002", ""),
+        ("someone/swaps", cloned, "right", "1", "swap, live", "val", "p002", f"{cloned}/left"),
     ]
     status, said, _ = collected(tmp_path, rows)
     assert status == 0
@@ -70,7 +70,7 @@ def test_files_and_halves_come_out_of_clones(tmp_path: Path, cloned: str) -> Non
     whole, left, right = (videos[collect_others.file_of(cloned, h)] for h in ("", "left", "right"))
     assert (tmp_path / "out" / whole.path).read_bytes() == (tmp_path / "clip.mp4").read_bytes()
     assert right.source_id == left.source_id != whole.source_id
-    assert right.method == "swap, live"
+    assert (right.method, right.split) == ("swap, live", "val")
     assert [v.identities for v in (whole, left)] == [("p001",), ("p002",)]
     for record, grey in ((left, 40), (right, 200)):
         with video.sample(tmp_path / "out" / record.path, Sampling(frames=2)) as stream:
@@ -83,9 +83,9 @@ def test_files_and_halves_come_out_of_clones(tmp_path: Path, cloned: str) -> Non
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_what_no_clone_holds_is_named(tmp_path: Path, cloned: str) -> None:
     rows = [
-        ("someone/swaps", cloned, "", "0", "webcam", "p001", ""),
-        ("someone/swaps", "0" * 40, "", "0", "webcam", "p001", ""),
-        ("nobody/nothing", "1" * 40, "", "1", "swap", "p001", ""),
+        ("someone/swaps", cloned, "", "0", "webcam", "val", "p001", ""),
+        ("someone/swaps", "0" * 40, "", "0", "webcam", "val", "p001", ""),
+        ("nobody/nothing", "1" * 40, "", "1", "swap", "val", "p001", ""),
     ]
     status, said, complaint = collected(tmp_path, rows)
     assert status == 1
@@ -102,6 +102,11 @@ def test_the_list_is_whole() -> None:
     table = [collect_others.table_row(r) for r in rows]
     pairs = [row for row in table if row[1] == "1" and row[5]]
     assert {row[5].removeprefix("others:") for row in pairs} <= genuine
+    # Nobody is both among those that may choose and those that are kept.
+    people: dict[str, set[str]] = {"val": set(), "test": set()}
+    for row in rows:
+        people[row["split"]].update(row["people"].split("|"))
+    assert not people["val"] & people["test"]
     counts = Counter(r["label"] for r in rows)
     text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     assert f"{counts['0']} genuine clips and {counts['1']} deepfakes" in text.replace("\n", " ")
