@@ -97,14 +97,21 @@ def of_hundred(point: OperatingPoint, prior: float) -> str:
 
 def flagged(point: OperatingPoint, prior: float) -> str:
     """The predictive value with its interval and sample sizes; empty where there is none."""
-    value = worth.predictive_value(point, prior)
-    if value is None or value.value is None or point.found is None:
+    value = _predictive(point, prior)
+    if not value or point.found is None:
         return ""
     return (
-        f"A flagged video is a fake with {share(value.value)} ({_range(value)}), measured on "
-        f"{point.false_positives.n} real and {point.found.n} fake validation videos, if yours are "
-        "like them."
+        f"A flagged video is a fake with {value}, measured on {point.false_positives.n} real and "
+        f"{point.found.n} fake validation videos, if yours are like them."
     )
+
+
+def _predictive(point: OperatingPoint, prior: float) -> str:
+    """How sure a flag is, with its interval: "20 % (95 % interval 16 % to 25 %)", or nothing."""
+    value = worth.predictive_value(point, prior)
+    if value is None or value.value is None:
+        return ""
+    return f"{share(value.value)} ({_range(value)})"
 
 
 def on_others(point: OperatingPoint, prior: float) -> str:
@@ -115,10 +122,8 @@ def on_others(point: OperatingPoint, prior: float) -> str:
         f"With the rates of {point.false_positives.n} genuine recordings and {point.found.n} "
         f"deepfakes of others instead, {of_hundred(point, prior).replace('Of', 'of', 1)}"
     )
-    value = worth.predictive_value(point, prior)
-    if value is None or value.value is None:
-        return said
-    return f"{said} A flagged one is a fake with {share(value.value)} ({_range(value)})."
+    value = _predictive(point, prior)
+    return f"{said} A flagged one is a fake with {value}." if value else said
 
 
 def this_video(report: VideoReport, prior: float) -> str:
