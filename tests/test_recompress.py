@@ -16,7 +16,7 @@ from dfexplain.detector import Detector
 from dfexplain.errors import SettingError
 from dfexplain.recompress import Recompressed, Step, Variant
 from dfexplain.report import recompressed as told
-from dfexplain.structures import Outcome, Sampling, Segment, Verdict, VideoReport
+from dfexplain.structures import Outcome, Reason, Sampling, Segment, Verdict, VideoReport
 from tests import small_weights as small
 from tests.clips import make_clip, read_clip
 from tests.pages import drawn_weights
@@ -135,9 +135,17 @@ def test_words_say_where_the_verdict_changes() -> None:
     assert told.survival(report, []) == ""
     assert told.survival(report, kept) == "“Likely manipulated” survives all of CRF 23 and CRF 28."
     assert told.survival(report, [*kept, lost]) == (
-        "“Likely manipulated” survives CRF 23 and CRF 28; at CRF 40 it becomes no sign found."
+        "“Likely manipulated” survives CRF 23 and CRF 28; at CRF 40 it becomes “No sign found”."
     )
     assert told.survival(report, [lost]).startswith("“Likely manipulated” does not survive: at")
+    unsure = replace(lost, verdict=replace(lost.verdict, outcome=Outcome.UNCERTAIN))
+    for reason in Reason:
+        doubtful = replace(unsure, verdict=replace(unsure.verdict, reason=reason))
+        assert str(reason) not in told.survival(report, [*kept, doubtful])
+    unsure = replace(unsure, verdict=replace(unsure.verdict, reason=Reason.IN_BAND))
+    assert told.survival(report, [*kept, unsure]).endswith(
+        "at CRF 40 it becomes “Cannot tell” with a score inside the band."
+    )
     lines = evaluation.lines(told.table(report, [*kept, lost]))
     assert len(lines) == 2 + 1 + 1 + 3
     assert "0.700 (0.600 to 0.800)" in lines[-1]

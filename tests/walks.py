@@ -63,7 +63,7 @@ def asks_what_it_is_worth(visit: Visit) -> None:
     visit.button(words.COMPRESS).click()
     result = page.locator("#compressed")
     expect(result).to_contain_text(
-        "survives CRF 23; at half size it becomes cannot tell", timeout=PATIENCE_MS
+        "survives CRF 23; at half size it becomes “Cannot tell”", timeout=PATIENCE_MS
     )
     expect(visit.button(words.COMPRESS)).to_be_enabled(timeout=PATIENCE_MS)
     assert visit.fits()

@@ -10,7 +10,7 @@ from dfexplain.recompress import Recompressed
 from dfexplain.report import words
 from dfexplain.report.document import file_name
 from dfexplain.report.numbers import rounded
-from dfexplain.structures import EvaluationTable, Number, Verdict, VideoReport
+from dfexplain.structures import EvaluationTable, Number, Reason, Verdict, VideoReport
 
 __all__ = ["survival", "table", "to_json"]
 
@@ -22,6 +22,15 @@ NOTE = (
 )
 COLUMNS = ("encoding", "verdict", "p", "score", "spans shared", "kB")
 NOT_SHOWN = "no probability"
+# Why a verdict takes no side, as a clause of the sentence. Without a face the headline says it.
+WHY = {
+    Reason.NO_FACE: "",
+    Reason.TOO_FEW_FRAMES: "with a face in too few frames",
+    Reason.LOW_COVERAGE: "with a face in too small a share of the frames",
+    Reason.IN_BAND: "with a score inside the band",
+    Reason.OUT_OF_DISTRIBUTION: "with a face unlike those on which the score was measured",
+    Reason.UNCALIBRATED: "with a score that has no calibration",
+}
 
 
 def _ranged(value: float | None, interval: tuple[float, float] | None) -> Number | str:
@@ -48,9 +57,10 @@ def table(report: VideoReport, found: Sequence[Recompressed]) -> EvaluationTable
 
 def survival(report: VideoReport, found: Sequence[Recompressed]) -> str:
     """Whether the verdict survives, and where it changes: "The verdict survives CRF 23 and CRF 28;
-    at CRF 35 it becomes cannot tell (in_band)." Empty where nothing is done."""
+    at CRF 35 it becomes “Cannot tell” with a score inside the band." Empty where nothing is
+    done."""
     kept = [one.variant.name for one in found if one.survives]
-    lost = [f"at {one.variant.name} it becomes {words.head(one.verdict)}" for one in found
+    lost = [f"at {one.variant.name} it becomes {_became(one.verdict)}" for one in found
             if not one.survives]  # fmt: skip
     if not found:
         return ""
@@ -62,6 +72,11 @@ def survival(report: VideoReport, found: Sequence[Recompressed]) -> str:
     else:
         said += f"does not survive: {_listed(lost)}"
     return f"{said}."
+
+
+def _became(verdict: Verdict) -> str:
+    why = "" if verdict.reason is None else WHY[verdict.reason]
+    return f"“{words.headline(verdict)}”" + (f" {why}" if why else "")
 
 
 def _listed(parts: Sequence[str]) -> str:
