@@ -146,6 +146,11 @@ def test_words_say_where_the_verdict_changes() -> None:
     assert told.survival(report, [*kept, unsure]).endswith(
         "at CRF 40 it becomes “Cannot tell” with a score inside the band."
     )
+    later = [replace(unsure, variant=Variant(name, 40)) for name in ("CRF 43", "half size")]
+    assert told.survival(report, [*kept, lost, *later]).endswith(
+        "; at CRF 40 it becomes “No sign found”; "
+        "at CRF 43 and half size it becomes “Cannot tell” with a score inside the band."
+    )
     lines = evaluation.lines(told.table(report, [*kept, lost]))
     assert len(lines) == 2 + 1 + 1 + 3
     assert "0.700 (0.600 to 0.800)" in lines[-1]

@@ -60,17 +60,20 @@ def survival(report: VideoReport, found: Sequence[Recompressed]) -> str:
     at CRF 35 it becomes “Cannot tell” with a score inside the band." Empty where nothing is
     done."""
     kept = [one.variant.name for one in found if one.survives]
-    lost = [f"at {one.variant.name} it becomes {_became(one.verdict)}" for one in found
-            if not one.survives]  # fmt: skip
+    changed: dict[str, list[str]] = {}
+    for one in found:
+        if not one.survives:
+            changed.setdefault(_became(one.verdict), []).append(one.variant.name)
+    lost = [f"at {_listed(names)} it becomes {verdict}" for verdict, names in changed.items()]
     if not found:
         return ""
     said = f"“{words.headline(report.verdict)}” "
     if not lost:
         said += f"survives all of {_listed(kept)}"
     elif kept:
-        said += f"survives {_listed(kept)}; {_listed(lost)}"
+        said += f"survives {_listed(kept)}; {'; '.join(lost)}"
     else:
-        said += f"does not survive: {_listed(lost)}"
+        said += f"does not survive: {'; '.join(lost)}"
     return f"{said}."
 
 
