@@ -59,22 +59,20 @@ def survival(report: VideoReport, found: Sequence[Recompressed]) -> str:
     """Whether the verdict survives, and where it changes: "The verdict survives CRF 23 and CRF 28;
     at CRF 35 it becomes “Cannot tell” with a score inside the band." Empty where nothing is
     done."""
+    if not found:
+        return ""
     kept = [one.variant.name for one in found if one.survives]
     changed: dict[str, list[str]] = {}
     for one in found:
         if not one.survives:
             changed.setdefault(_became(one.verdict), []).append(one.variant.name)
-    lost = [f"at {_listed(names)} it becomes {verdict}" for verdict, names in changed.items()]
-    if not found:
-        return ""
-    said = f"“{words.headline(report.verdict)}” "
+    lost = "; ".join(f"at {_listed(names)} it becomes {now}" for now, names in changed.items())
+    said = f"“{words.headline(report.verdict)}”"
     if not lost:
-        said += f"survives all of {_listed(kept)}"
-    elif kept:
-        said += f"survives {_listed(kept)}; {'; '.join(lost)}"
-    else:
-        said += f"does not survive: {'; '.join(lost)}"
-    return f"{said}."
+        return f"{said} survives all of {_listed(kept)}."
+    if not kept:
+        return f"{said} does not survive: {lost}."
+    return f"{said} survives {_listed(kept)}; {lost}."
 
 
 def _became(verdict: Verdict) -> str:
